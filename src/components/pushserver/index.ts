@@ -1,0 +1,2 @@
+export * from './api.js'
+export { createPushServer, type PushServerDeps } from './push-server.js'

@@ -1,0 +1,12 @@
+import { statement } from '../../../platform/statement.js'
+
+export const SELECT_CURSOR = statement<{ position: number }>(
+  'pushserver.cursor.select',
+  'SELECT position FROM pushserver.cursor',
+)
+
+export const SET_CURSOR = statement<never, [position: number]>(
+  'pushserver.cursor.set',
+  `INSERT INTO pushserver.cursor (position) VALUES ($1)
+   ON CONFLICT (singleton) DO UPDATE SET position = excluded.position`,
+)

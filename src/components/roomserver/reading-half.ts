@@ -1,0 +1,17 @@
+import type { RoomDirectory, RoomHistory, RoomState } from './api.js'
+import { Directory } from './directory/room-directory.js'
+import { HistoryReads } from './history/room-history.js'
+import type { RoomInternals } from './internals.js'
+import { StateReads } from './reads/room-state.js'
+
+/** The parts of the room server that only read. They follow the commits that `onCommitted` tells of. */
+export interface ReadingHalf {
+  readonly state: RoomState
+  readonly history: RoomHistory
+  readonly directory: RoomDirectory
+}
+
+export function createReadingHalf(internals: RoomInternals): ReadingHalf {
+  const state = new StateReads(internals)
+  return { state, history: new HistoryReads(internals, state), directory: new Directory(internals) }
+}

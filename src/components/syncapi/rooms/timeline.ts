@@ -1,0 +1,108 @@
+import type { RoomId, UserId } from '../../../protocol/ids.js'
+import type { RoomEvent, TimelinePage } from '../../roomserver/index.js'
+import type { SyncSources, SyncView } from '../sync-view.js'
+import { formatToken, formatTopologicalToken } from '../tokens.js'
+import type { RoomPart } from './room-plan.js'
+
+/** The events of one room in an answer. */
+export interface Timeline {
+  readonly events: readonly RoomEvent[]
+  readonly limited: boolean
+  readonly prevBatch: string
+  /** State up to here is told before the timeline. */
+  readonly start: number
+  /** Something lies between where the client was and the first event. */
+  readonly hasGap: boolean
+}
+
+/** Timelines of the parts that can have any; at most six statements however many rooms. */
+export async function readTimelines(
+  sources: SyncSources,
+  view: SyncView,
+  parts: readonly RoomPart[],
+): Promise<Map<RoomId, Timeline>> {
+  const { timeline } = view.filter
+  const pages = await sources.roomserver.newest(
+    parts.filter(({ roomId }) => mayShowEvents(view, roomId)).map((part) => rangeOf(part, timeline.limit)),
+    timeline.conditions,
+  )
+  const visible = await visibleEvents(sources, view.requester.userId, parts, pages)
+  const timelines = new Map<RoomId, Timeline>()
+  for (const part of parts) {
+    const page = pages.get(part.roomId)
+    timelines.set(part.roomId, timelineOf(view, part, page, visible))
+  }
+  return timelines
+}
+
+function rangeOf({ roomId, after, upTo, onlyOwnMembership }: RoomPart, limit: number) {
+  // The event that ended an invite is the one at which the membership began.
+  return { roomId, after: onlyOwnMembership ? upTo - 1 : after, upTo, limit }
+}
+
+function mayShowEvents({ filter: { timeline } }: SyncView, roomId: RoomId): boolean {
+  return timeline.rooms.allows(roomId) && !timeline.types.none && !timeline.senders.none
+}
+
+/**
+ * What the user may see, and beside that state that still holds where the answer ends: it was set while they could not
+ * look, and a client that goes by the timeline would never learn of it.
+ */
+async function visibleEvents(
+  { roomserver }: SyncSources,
+  userId: UserId,
+  parts: readonly RoomPart[],
+  pages: ReadonlyMap<RoomId, TimelinePage>,
+): Promise<Set<RoomEvent>> {
+  const all = [...pages.values()].flatMap(({ events }) => events)
+  const visible = new Set(await roomserver.visibleTo(userId, all))
+  if (visible.size === all.length) return visible
+  const hidden: RoomEvent[] = []
+  for (const event of all) {
+    if (visible.has(event)) continue
+    if (event.type === 'm.room.member' && event.stateKey === userId) visible.add(event)
+    else if (event.stateKey !== undefined) hidden.push(event)
+  }
+  const rooms = new Set(hidden.map(({ roomId }) => roomId))
+  const at = parts.filter(({ roomId, onlyOwnMembership }) => rooms.has(roomId) && !onlyOwnMembership)
+  if (at.length === 0) return visible
+  const keys = hidden.map(({ type, stateKey }) => [type, stateKey] as const)
+  const states = await roomserver.stateAtPosition(
+    at.map(({ roomId, upTo }) => ({ roomId, position: upTo })),
+    keys,
+  )
+  const standing = new Set([...states.values()].flat().map(({ eventId }) => eventId))
+  for (const event of hidden) if (standing.has(event.eventId)) visible.add(event)
+  return visible
+}
+
+function timelineOf(
+  view: SyncView,
+  part: RoomPart,
+  page: TimelinePage | undefined,
+  visible: ReadonlySet<RoomEvent>,
+): Timeline {
+  const found = page?.events ?? []
+  // State of ignored users is shown all the same: CS API "Ignoring users".
+  const isShown = (event: RoomEvent) =>
+    visible.has(event) && (event.stateKey !== undefined || !view.ignored.has(event.sender))
+  const events = found.filter(isShown)
+  const first = events[0]?.position
+  const isNewHere = part.fresh && part.section === 'join' && view.since !== undefined
+  // Of a room that is new to the client nothing came before only when the timeline begins with its creation.
+  const limited = page?.limited === true || (isNewHere && events[0]?.type !== 'm.room.create')
+  return {
+    events,
+    limited,
+    prevBatch: prevBatchOf(part, page, first),
+    start: first === undefined ? part.upTo : first - 1,
+    hasGap: first !== undefined && (page?.limited === true || events[0] !== found[0]),
+  }
+}
+
+/** Always given, though nothing may be found there: clients take a missing one for an older server. */
+function prevBatchOf({ after, upTo }: RoomPart, page: TimelinePage | undefined, first: number | undefined): string {
+  if (page?.end !== undefined) return formatTopologicalToken(page.end)
+  if (first !== undefined) return formatToken(Math.max(first - 1, 0))
+  return formatToken(after > 0 && page?.limited !== true ? after : upTo)
+}

@@ -1,0 +1,2 @@
+export * from './api.js'
+export { createUserApi, type UserApiDeps } from './user-api.js'

@@ -1,0 +1,191 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Requester, UserApi } from '../components/userapi/index.js'
+import type { Log } from '../platform/log.js'
+import type { Clock } from '../platform/time.js'
+import { type JsonObject, stringifyJson } from '../protocol/json.js'
+import { MatrixError } from '../protocol/matrix-error.js'
+import { authenticate, tokenOf } from './auth/user-token.js'
+import { RequestAborted, readBody } from './body.js'
+import type { ClientAddresses } from './client-address.js'
+import { CORS_HEADERS } from './cors.js'
+import { errorReply } from './error-handler.js'
+import type { RateLimits } from './rate-limit.js'
+import { Reply, type Route, type RouteRequest } from './route.js'
+import type { Match, Router } from './router.js'
+import { validBody, validParams, validQuery } from './validate.js'
+
+export interface ExchangeDeps {
+  readonly router: Router
+  readonly userapi: Pick<UserApi, 'requester' | 'seen'>
+  readonly limits: RateLimits
+  readonly addresses: ClientAddresses
+  readonly time: Clock
+  readonly log: Log
+  readonly maxBodyBytes: number
+}
+
+export interface Incoming {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  /** The connection's other end; undefined on a Unix socket. */
+  readonly peer: string | undefined
+  /** For the log. */
+  readonly id: string
+}
+
+const EMPTY_BODY = Buffer.alloc(0)
+const EMPTY_QUERY: Readonly<Record<string, string | string[]>> = Object.freeze(Object.create(null))
+
+/** One request and its answer. */
+export class Exchange {
+  readonly #deps: ExchangeDeps
+  readonly #request: IncomingMessage
+  readonly #response: ServerResponse
+  readonly #peer: string | undefined
+  readonly #id: string
+  readonly #path: string
+  /** Made for a handler that asks for its signal: few do. */
+  #controller: AbortController | undefined
+  #aborted = false
+  #requester: Requester | undefined
+  #clientAddress = ''
+
+  constructor(deps: ExchangeDeps, { request, response, peer, id }: Incoming) {
+    this.#deps = deps
+    this.#peer = peer
+    this.#request = request
+    this.#response = response
+    this.#id = id
+    const url = request.url ?? '/'
+    const end = url.indexOf('?')
+    this.#path = end === -1 ? url : url.slice(0, end)
+  }
+
+  /** The server stops or the client has gone: whatever waits answers now. */
+  abort(): void {
+    this.#aborted = true
+    this.#controller?.abort()
+  }
+
+  #signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#aborted) this.#controller.abort()
+    }
+    return this.#controller.signal
+  }
+
+  /** Ends when the answer has been handed to the connection. Never rejects. `closing`: it is the connection's last one. */
+  async run(closing: () => boolean): Promise<void> {
+    const { time, log } = this.#deps
+    const since = time.monotonic()
+    this.#response.once('close', () => {
+      if (!this.#response.writableFinished) this.abort()
+    })
+    let reply: Reply
+    try {
+      reply = await this.#answer()
+    } catch (error) {
+      if (error instanceof RequestAborted || this.#response.destroyed) return
+      reply = errorReply(error, { id: this.#id, path: this.#path }, log)
+    }
+    this.#write(reply, closing())
+    log.debug(
+      {
+        request: this.#id,
+        method: this.#request.method,
+        // Without the query, in which old clients put their token.
+        path: this.#path,
+        status: reply.status,
+        ms: Math.round(time.monotonic() - since),
+        user: this.#requester?.userId,
+        address: this.#clientAddress,
+      },
+      'request',
+    )
+  }
+
+  /** In this order: path, who, how often, then only the body is read and looked at. */
+  async #answer(): Promise<Reply> {
+    const { router, userapi, limits, addresses, maxBodyBytes } = this.#deps
+    const { method = '', headers } = this.#request
+    // A preflight carries no token and is about a path, not about what the path does.
+    if (method === 'OPTIONS') return new Reply({ body: '{}' })
+    const { route, params } = found(router, method, this.#path)
+    this.#clientAddress = addresses.of(this.#peer, headers)
+    const query = this.#query()
+    const requester = await authenticate(userapi, route, tokenOf(headers, query))
+    this.#requester = requester
+    if (requester !== undefined) userapi.seen(requester, this.#clientAddress, headers['user-agent'])
+    if (route.rateLimit !== undefined && route.rateLimit !== false) {
+      limits.check(route.rateLimit, requester, this.#clientAddress)
+    }
+    const validatedParams = validParams(route, params)
+    const validatedQuery = validQuery(route, query)
+    const bytes = route.body === undefined ? EMPTY_BODY : await readBody(this.#request, maxBodyBytes)
+    const signal = () => this.#signal()
+    const request: RouteRequest<unknown, unknown, unknown, Requester | undefined> = {
+      params: validatedParams,
+      query: validatedQuery,
+      body: validBody(route, bytes),
+      // Decoded where it is asked for: few routes do.
+      get rawBody() {
+        return bytes.toString('utf8')
+      },
+      user: requester,
+      clientAddress: this.#clientAddress,
+      userAgent: headers['user-agent'],
+      get signal() {
+        return signal()
+      },
+      path: `${route.method} ${route.path}`,
+      headers,
+    }
+    const result = await handlerOf(route)(request)
+    return result instanceof Reply ? result : new Reply({ body: stringifyJson(result as JsonObject) })
+  }
+
+  #query(): Readonly<Record<string, string | string[]>> {
+    const url = this.#request.url ?? ''
+    if (url.length === this.#path.length) return EMPTY_QUERY
+    const query: Record<string, string | string[]> = Object.create(null)
+    for (const [name, value] of new URLSearchParams(url.slice(this.#path.length + 1))) {
+      const known = query[name]
+      query[name] = known === undefined ? value : Array.isArray(known) ? [...known, value] : [known, value]
+    }
+    return query
+  }
+
+  #write(reply: Reply, isLast: boolean): void {
+    const response = this.#response
+    if (response.destroyed) return
+    const payload = typeof reply.body === 'string' ? Buffer.from(reply.body) : reply.body
+    const headers = [...CORS_HEADERS, 'Content-Type', reply.contentType, 'Content-Length', String(payload.length)]
+    for (const [name, value] of Object.entries(reply.headers)) headers.push(name, value)
+    // A body that nobody has read must not be taken for the next request, nor be waited for.
+    if (isLast || !this.#request.complete) headers.push('Connection', 'close')
+    response.writeHead(reply.status, headers)
+    response.end(payload)
+  }
+}
+
+type Handler = (request: RouteRequest<unknown, unknown, unknown, Requester | undefined>) => Promise<object | Reply>
+
+/** Where a route is declared its handler's types follow from its schemas, which have just been applied. */
+function handlerOf(route: Route): Handler {
+  return route.handler as unknown as Handler
+}
+
+function found(router: Router, method: string, path: string): Match {
+  const match = router.find(method, path)
+  switch (match) {
+    case 'unknown-path':
+      throw new MatrixError('M_UNRECOGNIZED', 'There is nothing at this path')
+    case 'wrong-method':
+      throw new MatrixError('M_UNRECOGNIZED', 'This path has no such method', { status: 405 })
+    case 'bad-encoding':
+      throw new MatrixError('M_INVALID_PARAM', 'The path is not in valid percent-encoding')
+    default:
+      return match
+  }
+}
