@@ -61,14 +61,22 @@ async function findPostmaster(connectionString: string): Promise<number | undefi
   return row?.local === true ? parentOf(row.pid) : undefined
 }
 
-/** As people run it: compiled, with the embedded PostgreSQL; only without limits, and with quick password hashes. */
+/**
+ * As people run it: compiled, with the embedded PostgreSQL; only without limits, and with quick password hashes. We start
+ * PostgreSQL ourselves, since the embedded one of a server has no connections to spare for the comparison.
+ */
 async function startOwnServer(): Promise<Target> {
   const folder = await mkdtemp(join(tmpdir(), 'neurite-bench-'))
   await chmod(folder, 0o711)
-  const dataDir = join(folder, 'data')
+  const postgres = await startEmbeddedPostgres({ directory: join(folder, 'postgres'), maxConnections: 80 })
+  const { connectionString } = postgres
   const config = {
     version: 2,
-    global: { server_name: 'bench.example', data_dir: dataDir },
+    global: {
+      server_name: 'bench.example',
+      data_dir: join(folder, 'data'),
+      database: { connection_string: connectionString, max_open_conns: 20 },
+    },
     client_api: { registration_disabled: false, rate_limiting: { enabled: false } },
     user_api: { bcrypt_cost: 4 },
     logging: [{ type: 'std', level: 'warn' }],
@@ -86,6 +94,7 @@ async function startOwnServer(): Promise<Target> {
   const stop = async (): Promise<void> => {
     child.kill('SIGTERM')
     await ended
+    await postgres.stop()
     await rm(folder, { recursive: true, force: true, maxRetries: 5 })
   }
   process.once('SIGINT', () => void stop().then(() => process.exit(130)))
@@ -96,8 +105,6 @@ async function startOwnServer(): Promise<Target> {
       () => child.exitCode === null,
       () => errors,
     )
-    // The cluster runs already, so this only says where.
-    const { connectionString } = await startEmbeddedPostgres({ directory: join(dataDir, 'postgres') })
     return await describe(url, child.pid, connectionString, stop)
   } catch (error) {
     await stop()

@@ -42,7 +42,7 @@ CREATE TABLE roomserver.events (
   -- Arrival order on the one clock. Null: an outlier, or soft-failed, or rejected: never in /sync.
   -- Negative: backfilled history, older than anything that arrived live.
   position bigint,
-  -- State before the event. Null: an outlier.
+  -- State before the event; 0 is the empty state. Null: an outlier.
   snapshot_id bigint,
   auth_event_nids bigint[] NOT NULL DEFAULT '{}',
   -- 0 accepted, 1 soft-failed, 2 rejected.
@@ -90,7 +90,7 @@ CREATE TABLE roomserver.state_snapshots (
   snapshot_id bigint PRIMARY KEY,
   room_nid bigint NOT NULL,
   parent_id bigint,
-  -- Number of entries in this snapshot and its parents up to the full one.
+  -- Number of entries of the deltas, this one included, that stand on the full one; 0 for a full one.
   chain_entries integer NOT NULL,
   -- Number of keys in the whole state.
   state_size integer NOT NULL,

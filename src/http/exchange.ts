@@ -1,16 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { pipeline } from 'node:stream/promises'
 import type { Requester, UserApi } from '../components/userapi/index.js'
 import type { Log } from '../platform/log.js'
 import type { Clock } from '../platform/time.js'
 import { type JsonObject, stringifyJson } from '../protocol/json.js'
 import { MatrixError } from '../protocol/matrix-error.js'
 import { authenticate, tokenOf } from './auth/user-token.js'
-import { RequestAborted, readBody } from './body.js'
+import { discardBody, RequestAborted, readBody, watchBody } from './body.js'
 import type { ClientAddresses } from './client-address.js'
 import { CORS_HEADERS } from './cors.js'
 import { errorReply } from './error-handler.js'
 import type { RateLimits } from './rate-limit.js'
-import { Reply, type Route, type RouteRequest } from './route.js'
+import { type BodyStream, Reply, type Route, type RouteRequest, type StreamedBody } from './route.js'
 import type { Match, Router } from './router.js'
 import { validBody, validParams, validQuery } from './validate.js'
 
@@ -21,7 +22,11 @@ export interface ExchangeDeps {
   readonly addresses: ClientAddresses
   readonly time: Clock
   readonly log: Log
-  readonly maxBodyBytes: number
+  readonly bounds: {
+    readonly maxBodyBytes: number
+    readonly requestTimeoutMs: number
+    readonly stallTimeoutMs: number
+  }
 }
 
 export interface Incoming {
@@ -34,6 +39,7 @@ export interface Incoming {
 }
 
 const EMPTY_BODY = Buffer.alloc(0)
+const NOT_MODIFIED = 304
 const EMPTY_QUERY: Readonly<Record<string, string | string[]>> = Object.freeze(Object.create(null))
 
 /** One request and its answer. */
@@ -49,6 +55,9 @@ export class Exchange {
   #aborted = false
   #requester: Requester | undefined
   #clientAddress = ''
+  /** The handler reads the body. */
+  #isUpload = false
+  #endWatch: (() => void) | undefined
 
   constructor(deps: ExchangeDeps, { request, response, peer, id }: Incoming) {
     this.#deps = deps
@@ -88,8 +97,11 @@ export class Exchange {
     } catch (error) {
       if (error instanceof RequestAborted || this.#response.destroyed) return
       reply = errorReply(error, { id: this.#id, path: this.#path }, log)
+      if (this.#isUpload && this.#requester !== undefined) await discardBody(this.#request, time)
+    } finally {
+      this.#endWatch?.()
     }
-    this.#write(reply, closing())
+    await this.#write(reply, closing())
     log.debug(
       {
         request: this.#id,
@@ -107,11 +119,12 @@ export class Exchange {
 
   /** In this order: path, who, how often, then only the body is read and looked at. */
   async #answer(): Promise<Reply> {
-    const { router, userapi, limits, addresses, maxBodyBytes } = this.#deps
+    const { router, userapi, limits, addresses } = this.#deps
     const { method = '', headers } = this.#request
     // A preflight carries no token and is about a path, not about what the path does.
     if (method === 'OPTIONS') return new Reply({ body: '{}' })
     const { route, params } = found(router, method, this.#path)
+    this.#isUpload = route.body === 'stream'
     this.#clientAddress = addresses.of(this.#peer, headers)
     const query = this.#query()
     const requester = await authenticate(userapi, route, tokenOf(headers, query))
@@ -122,12 +135,12 @@ export class Exchange {
     }
     const validatedParams = validParams(route, params)
     const validatedQuery = validQuery(route, query)
-    const bytes = route.body === undefined ? EMPTY_BODY : await readBody(this.#request, maxBodyBytes)
+    const bytes = route.body === undefined || this.#isUpload ? EMPTY_BODY : await this.#readBody()
     const signal = () => this.#signal()
     const request: RouteRequest<unknown, unknown, unknown, Requester | undefined> = {
       params: validatedParams,
       query: validatedQuery,
-      body: validBody(route, bytes),
+      body: this.#isUpload ? this.#streamedBody() : validBody(route, bytes),
       // Decoded where it is asked for: few routes do.
       get rawBody() {
         return bytes.toString('utf8')
@@ -145,6 +158,19 @@ export class Exchange {
     return result instanceof Reply ? result : new Reply({ body: stringifyJson(result as JsonObject) })
   }
 
+  #readBody(): Promise<Buffer> {
+    const { time, bounds } = this.#deps
+    return readBody(this.#request, bounds.maxBodyBytes, time, bounds.requestTimeoutMs)
+  }
+
+  #streamedBody(): BodyStream {
+    const request = this.#request
+    this.#endWatch = watchBody(request, this.#deps.time, this.#deps.bounds.stallTimeoutMs)
+    const length = request.headers['content-length']
+    const isChunked = request.headers['transfer-encoding'] !== undefined
+    return { length: isChunked ? undefined : Number(length ?? 0), stream: request }
+  }
+
   #query(): Readonly<Record<string, string | string[]>> {
     const url = this.#request.url ?? ''
     if (url.length === this.#path.length) return EMPTY_QUERY
@@ -156,16 +182,41 @@ export class Exchange {
     return query
   }
 
-  #write(reply: Reply, isLast: boolean): void {
+  async #write(reply: Reply, isLast: boolean): Promise<void> {
     const response = this.#response
-    if (response.destroyed) return
-    const payload = typeof reply.body === 'string' ? Buffer.from(reply.body) : reply.body
-    const headers = [...CORS_HEADERS, 'Content-Type', reply.contentType, 'Content-Length', String(payload.length)]
+    const { body } = reply
+    const streamed = typeof body === 'string' || Buffer.isBuffer(body) ? undefined : body
+    if (response.destroyed) {
+      streamed?.stream.destroy()
+      return
+    }
+    const payload = typeof body === 'string' ? Buffer.from(body) : body
+    const headers = [...CORS_HEADERS]
+    // The headers of a 304 are those of the answer that the client has already.
+    if (reply.status !== NOT_MODIFIED) {
+      headers.push('Content-Type', reply.contentType, 'Content-Length', String(payload.length))
+    }
     for (const [name, value] of Object.entries(reply.headers)) headers.push(name, value)
     // A body that nobody has read must not be taken for the next request, nor be waited for.
     if (isLast || !this.#request.complete) headers.push('Connection', 'close')
     response.writeHead(reply.status, headers)
-    response.end(payload)
+    if (Buffer.isBuffer(payload)) response.end(payload)
+    else await this.#stream(payload)
+  }
+
+  /** Waits for the client: no more is read than it takes. What fails under way ends the connection. */
+  async #stream({ stream }: StreamedBody): Promise<void> {
+    if (this.#request.method === 'HEAD') {
+      stream.destroy()
+      this.#response.end()
+      return
+    }
+    try {
+      await pipeline(stream, this.#response)
+    } catch (error) {
+      if (this.#aborted) return
+      this.#deps.log.warn({ err: error, request: this.#id, path: this.#path }, 'an answer could not be sent to its end')
+    }
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import type { z } from 'zod'
 import type { Requester } from '../components/userapi/index.js'
 
@@ -28,16 +29,30 @@ export interface RouteRequest<Params, Query, Body, User> {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
 }
 
-/** JSON that is text already (an answer of `/sync`), an HTML page, a redirect, or another status than 200. */
+/** A body that is taken from the connection as fast as it is read: what nobody reads stays with the client. */
+export interface BodyStream {
+  /** What the client has announced; undefined when it sends chunks. */
+  readonly length: number | undefined
+  /** Fails when the client goes away or stalls. Its reader leaves it open: the answer goes the same way. */
+  readonly stream: Readable
+}
+
+/** An answer that is read while it is sent, at the pace of the client. */
+export interface StreamedBody {
+  readonly length: number
+  readonly stream: Readable
+}
+
+/** JSON that is text already (an answer of `/sync`), an HTML page, a redirect, a file, or another status than 200. */
 export class Reply {
   readonly status: number
-  readonly body: string | Buffer
+  readonly body: string | Buffer | StreamedBody
   readonly contentType: string
   readonly headers: Readonly<Record<string, string>>
 
   constructor(reply: {
     status?: number
-    body: string | Buffer
+    body: string | Buffer | StreamedBody
     contentType?: string
     headers?: Record<string, string>
   }) {
@@ -48,7 +63,11 @@ export class Reply {
   }
 }
 
-type Output<Schema> = Schema extends z.ZodType ? z.output<Schema> : Record<string, never>
+type Output<Schema> = Schema extends z.ZodType
+  ? z.output<Schema>
+  : Schema extends 'stream'
+    ? BodyStream
+    : Record<string, never>
 type UserOf<Auth extends RouteAuth> = Auth extends 'none'
   ? undefined
   : Auth extends 'optional'
@@ -58,7 +77,7 @@ type UserOf<Auth extends RouteAuth> = Auth extends 'none'
 export interface RouteSpec<
   Params extends z.ZodType | undefined,
   Query extends z.ZodType | undefined,
-  Body extends z.ZodType | undefined,
+  Body extends z.ZodType | 'stream' | undefined,
   Auth extends RouteAuth,
 > {
   readonly method: Method
@@ -71,7 +90,7 @@ export interface RouteSpec<
   readonly rateLimit?: 'client' | 'login' | 'register' | false
   readonly params?: Params
   readonly query?: Query
-  /** Absent: no body is read. Zod sees what `protocol/json` parsed. */
+  /** Absent: no body is read. `stream`: the handler reads it, unparsed. Zod sees what `protocol/json` parsed. */
   readonly body?: Body
   /** Event content and account data are checked elsewhere: numbers that JSON.parse would change stay as they came. */
   readonly handler: (
@@ -88,14 +107,14 @@ export interface Route {
   readonly rateLimit?: 'client' | 'login' | 'register' | false
   readonly params?: z.ZodType | undefined
   readonly query?: z.ZodType | undefined
-  readonly body?: z.ZodType | undefined
+  readonly body?: z.ZodType | 'stream' | undefined
   readonly handler: (request: RouteRequest<never, never, never, never>) => Promise<object | Reply>
 }
 
 export function route<
   Params extends z.ZodType | undefined = undefined,
   Query extends z.ZodType | undefined = undefined,
-  Body extends z.ZodType | undefined = undefined,
+  Body extends z.ZodType | 'stream' | undefined = undefined,
   Auth extends RouteAuth = RouteAuth,
 >(spec: RouteSpec<Params, Query, Body, Auth>): Route {
   return spec as Route

@@ -50,8 +50,10 @@ export interface HttpBounds {
   readonly maxConnectionsPerAddress: number
   /** Until the last byte of a request's headers. */
   readonly headersTimeoutMs: number
-  /** Until the last byte of its body. */
+  /** Until the last byte of its body, where that is read as a whole. */
   readonly requestTimeoutMs: number
+  /** A body that is taken as a stream may last, but in each span of this length something of it has to come. */
+  readonly stallTimeoutMs: number
   readonly keepAliveTimeoutMs: number
   /** A client that takes nothing of its answer for so long is cut. */
   readonly writeTimeoutMs: number
@@ -73,6 +75,7 @@ export const DEFAULT_BOUNDS: HttpBounds = {
   maxConnectionsPerAddress: 1_000,
   headersTimeoutMs: 30_000,
   requestTimeoutMs: 300_000,
+  stallTimeoutMs: 30_000,
   // Longer than reverse proxies keep their idle connections, so that none sends into one we are closing.
   keepAliveTimeoutMs: 75_000,
   writeTimeoutMs: 120_000,
@@ -116,7 +119,7 @@ class NodeHttp implements Http {
       time,
       log,
       addresses,
-      maxBodyBytes: this.#bounds.maxBodyBytes,
+      bounds: this.#bounds,
     }
   }
 
@@ -181,10 +184,11 @@ class NodeHttp implements Http {
   }
 
   #server(listener: Listener): Server {
-    const { headersTimeoutMs, requestTimeoutMs, keepAliveTimeoutMs, maxConnections, writeTimeoutMs } = this.#bounds
+    const { headersTimeoutMs, keepAliveTimeoutMs, maxConnections, writeTimeoutMs } = this.#bounds
     const settings = {
       headersTimeout: headersTimeoutMs,
-      requestTimeout: requestTimeoutMs,
+      // Node's has one length for all requests; how long a body may take depends on the route.
+      requestTimeout: 0,
       keepAliveTimeout: keepAliveTimeoutMs,
       connectionsCheckingInterval: Math.min(LATE_CHECK_MS, headersTimeoutMs),
       insecureHTTPParser: false,

@@ -21,7 +21,7 @@ export function validQuery(route: Route, query: Record<string, string | string[]
  * @throws MatrixError M_NOT_JSON, M_BAD_JSON
  */
 export function validBody(route: Route, bytes: Buffer): unknown {
-  if (route.body === undefined) return NO_PARAMETERS
+  if (route.body === undefined || route.body === 'stream') return NO_PARAMETERS
   if (bytes.length > 0) return checked(route.body, parsed(bytes), 'M_BAD_JSON', 'M_BAD_JSON')
   const nothing = route.method === 'PUT' ? undefined : route.body.safeParse(Object.create(null))
   if (nothing?.success !== true) throw new MatrixError('M_NOT_JSON', 'The request has no body')

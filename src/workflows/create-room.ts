@@ -1,10 +1,10 @@
 import type { EventDraft, NewRoom } from '../components/roomserver/index.js'
 import type { Requester } from '../components/userapi/index.js'
-import { KeyedQueue } from '../platform/keyed-queue.js'
 import { type RoomAlias, type RoomId, roomAliasOf, type UserId } from '../protocol/ids.js'
 import type { JsonObject } from '../protocol/json.js'
 import { MatrixError } from '../protocol/matrix-error.js'
 import { type RoomVersion, roomVersion } from '../protocol/room-version.js'
+import { aliasQueue } from './alias-queue.js'
 import { checkEventNames } from './event-names.js'
 import { checkInvitees, refuseThirdPartyInvite } from './invite-user.js'
 import { membershipContent } from './membership-content.js'
@@ -41,12 +41,6 @@ type Draft = Omit<EventDraft, 'roomId'>
 const MAX_EVENTS = 500
 
 /**
- * Two requests for one alias at the same time: the second one finds it taken, before it has made a room. The alias itself
- * is stored after the room, whose id is not known before; a room that fails leaves none behind.
- */
-const aliases = new KeyedQueue()
-
-/**
  * Makes a room with all its first events, whole or not at all (create_room.yaml, whose order of events this is).
  * @throws MatrixError M_USER_SUSPENDED, M_UNSUPPORTED_ROOM_VERSION, M_ROOM_IN_USE, M_INVALID_PARAM, M_INVALID_ROOM_STATE,
  *   M_SERVER_NOT_TRUSTED (third-party invites), and for those to be invited what `checkInvitees` throws
@@ -65,11 +59,12 @@ export async function createRoom(parts: RoomParts, order: RoomOrder): Promise<Ro
   const roomId =
     alias === undefined
       ? (await make(parts, room)).roomId
-      : await aliases.run(alias, () => makeWithAlias(parts, room, alias))
+      : await aliasQueue.run(alias, () => makeWithAlias(parts, room, alias))
   if (order.published) await parts.roomserver.setPublished(roomId, true)
   return roomId
 }
 
+/** The alias is stored after the room, whose id is not known before; a room that fails leaves none behind. */
 async function makeWithAlias(parts: RoomParts, room: NewRoom, alias: RoomAlias): Promise<RoomId> {
   const { roomserver } = parts
   if ((await roomserver.alias(alias)) !== undefined) {

@@ -1,6 +1,7 @@
 import type { UserApi } from '../components/userapi/index.js'
-import { isValidLocalpart, parseUserId, type UserId } from '../protocol/ids.js'
+import { localpartOf, type UserId } from '../protocol/ids.js'
 import { MatrixError } from '../protocol/matrix-error.js'
+import { newUserId } from './register.js'
 
 /** What an operator asks for on the machine itself, through `create-account`. */
 export interface AccountOrder {
@@ -16,14 +17,7 @@ export interface AccountOrder {
  * @throws MatrixError M_INVALID_USERNAME, M_USER_IN_USE, M_NOT_FOUND, M_USER_DEACTIVATED
  */
 export async function manageAccount(userapi: UserApi, order: AccountOrder): Promise<UserId> {
-  const localpart = order.localpart.toLowerCase()
-  const userId = parseUserId(`@${localpart}:${userapi.serverName}`)
-  if (userId === undefined || !isValidLocalpart(localpart)) {
-    throw new MatrixError(
-      'M_INVALID_USERNAME',
-      `${order.localpart} cannot be a user name: use a-z, 0-9 and . _ = - / +`,
-    )
-  }
+  const userId = newUserId(userapi, order.localpart)
   if (order.resetPassword) {
     const account = await userapi.account(userId)
     if (account === undefined) throw new MatrixError('M_NOT_FOUND', `${userId} has no account here`)
@@ -33,6 +27,6 @@ export async function manageAccount(userapi: UserApi, order: AccountOrder): Prom
     return userId
   }
   const type = order.admin ? 'admin' : 'user'
-  await userapi.createAccount({ userId, password: order.password, type })
+  await userapi.createAccount({ userId, password: order.password, type, displayName: localpartOf(userId) })
   return userId
 }

@@ -31,7 +31,6 @@ export function checkNewPassword(password: string): void {
 /** The user id that a name would get. @throws MatrixError M_INVALID_USERNAME */
 export function newUserId(userapi: Pick<UserApi, 'serverName'>, username: string): UserId {
   const localpart = username.toLowerCase()
-  // Names with a leading underscore are what application services claim by custom, but anybody may have them.
   if (!isValidLocalpart(localpart)) {
     throw new MatrixError('M_INVALID_USERNAME', 'A username may only contain the characters a-z, 0-9, or ._=-/+')
   }

@@ -5,6 +5,7 @@ import { canonicalAliasIn } from '../protocol/event/content.js'
 import { type RoomAlias, type RoomId, serverNameOf } from '../protocol/ids.js'
 import type { JsonObject, JsonValue } from '../protocol/json.js'
 import { MatrixError } from '../protocol/matrix-error.js'
+import { aliasQueue } from './alias-queue.js'
 import { findAlias } from './find-room.js'
 import { authStateOf, type RoomParts, refuseSuspended, requireJoined } from './room-parts.js'
 
@@ -26,7 +27,7 @@ export async function addAlias(
     throw new MatrixError('M_INVALID_PARAM', `Room aliases of this server end with :${userapi.serverName}`)
   }
   await requireJoined(roomserver, roomId, user.userId)
-  await roomserver.createAlias(alias, roomId, user.userId)
+  await aliasQueue.run(alias, () => roomserver.createAlias(alias, roomId, user.userId))
 }
 
 /**

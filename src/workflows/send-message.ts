@@ -1,7 +1,7 @@
 import type { ClientTransaction, EventDraft, RoomServer } from '../components/roomserver/index.js'
 import type { Requester } from '../components/userapi/index.js'
 import { type EventId, parseEventId, type RoomId } from '../protocol/ids.js'
-import { getString, type JsonObject, type JsonValue } from '../protocol/json.js'
+import { getValue, type JsonObject, type JsonValue } from '../protocol/json.js'
 import { MatrixError } from '../protocol/matrix-error.js'
 import { checkEventNames } from './event-names.js'
 import { type RoomParts, refuseSuspended, requireJoined } from './room-parts.js'
@@ -42,7 +42,7 @@ export interface RedactionRequest {
 
 /**
  * Redacts an event of the room: one's own, or anybody's with the power for it.
- * @throws MatrixError M_FORBIDDEN, M_USER_SUSPENDED, M_NOT_FOUND (no such event), M_INVALID_PARAM (of another room)
+ * @throws MatrixError M_FORBIDDEN, M_USER_SUSPENDED, M_NOT_FOUND (no such event), M_INVALID_PARAM (not of this room)
  */
 export function redactEvent({ roomserver }: Parts, request: RedactionRequest): Promise<EventId> {
   const { user, roomId, target, content, transaction } = request
@@ -51,9 +51,7 @@ export function redactEvent({ roomserver }: Parts, request: RedactionRequest): P
     const event = await roomserver.event(target)
     if (event?.sender !== user.userId) refuseSuspended(user)
     if (event !== undefined && event.roomId !== roomId) {
-      const isSeen = (await roomserver.visibleTo(user.userId, [event])).length > 0
-      if (isSeen) throw new MatrixError('M_INVALID_PARAM', 'The event is in another room')
-      throw new MatrixError('M_NOT_FOUND', 'The event to redact is not here')
+      throw new MatrixError('M_INVALID_PARAM', 'There is no such event in this room')
     }
     const draft: EventDraft = {
       roomId,
@@ -69,9 +67,9 @@ export function redactEvent({ roomserver }: Parts, request: RedactionRequest): P
 
 /** Where `/send` names the target, in every room version (room_send.yaml). @throws MatrixError M_MISSING_PARAM, M_BAD_JSON */
 function targetIn(content: JsonObject): EventId {
-  const redacts = getString(content, 'redacts')
+  const redacts = getValue(content, 'redacts')
   if (redacts === undefined) throw new MatrixError('M_MISSING_PARAM', 'The content has no redacts')
-  const target = parseEventId(redacts)
+  const target = typeof redacts === 'string' ? parseEventId(redacts) : undefined
   if (target === undefined) throw new MatrixError('M_BAD_JSON', 'redacts: not a valid event ID')
   return target
 }

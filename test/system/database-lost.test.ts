@@ -29,8 +29,11 @@ describe('the database is lost while serving', () => {
   })
 
   it('503 M_UNKNOWN with Retry-After, long polls end normally, and it reconnects by itself (F11)', async () => {
-    const { body: now } = await bob.get('/sync?timeout=0')
+    const { body: first } = await bob.get('/sync?timeout=0')
+    const { body: now } = await bob.get(`/sync?since=${first.next_batch}&timeout=0`)
     const poll = bob.get(`/sync?since=${now.next_batch}&timeout=1500`)
+    // The poll is waiting when this one, which began after it and asks for as much, has ended.
+    expect((await bob.get(`/sync?since=${now.next_batch}&timeout=1`)).status).toBe(200)
     const down = () => false
     proxy.filterRequests(down)
     proxy.cutAll()

@@ -17,27 +17,3 @@ export interface EphemeralDeps {
   readonly time: Clock
   readonly log: Log
 }
-
-/**
- * Gives a change that lives in memory its position. `apply` sets it where readers look and must not wait: nothing of
- * the position is visible before it has run and the change is announced, so that no reader passes by it.
- */
-export async function changeInMemory(
-  deps: Pick<EphemeralDeps, 'streamClock' | 'feed'>,
-  change: { readonly stream: string; readonly keys: readonly string[] },
-  apply: (position: number) => void,
-): Promise<void> {
-  const { streamClock, feed } = deps
-  let announced = (): void => undefined
-  const done = new Promise<void>((resolve) => {
-    announced = resolve
-  })
-  streamClock.hold(streamClock.visible + 1, done)
-  try {
-    const position = await streamClock.takeVolatile(1)
-    apply(position)
-    feed.publish({ ...change, position })
-  } finally {
-    announced()
-  }
-}

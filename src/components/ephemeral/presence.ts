@@ -1,7 +1,8 @@
+import { changeInMemory } from '../../platform/change-feed.js'
 import type { Loop } from '../../platform/loop.js'
 import type { UserId } from '../../protocol/ids.js'
 import { EPHEMERAL_STREAMS, type Presence, type PresenceState, type PresenceTracker } from './api.js'
-import { changeInMemory, type EphemeralDeps } from './context.js'
+import type { EphemeralDeps } from './context.js'
 import { afterSilence, afterTouch, isShownDifferently, type Tracked } from './presence-rules.js'
 import { type PresenceRow, SELECT_PRESENCE, SELECT_PRESENT, UPSERT_PRESENCE } from './store/presence.js'
 

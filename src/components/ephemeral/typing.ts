@@ -1,7 +1,8 @@
 import { LRUCache } from 'lru-cache'
+import { changeInMemory } from '../../platform/change-feed.js'
 import type { RoomId, UserId } from '../../protocol/ids.js'
 import { EPHEMERAL_STREAMS, type Typing } from './api.js'
-import { changeInMemory, type EphemeralDeps } from './context.js'
+import type { EphemeralDeps } from './context.js'
 
 const LONGEST_TIMEOUT_MS = 120_000
 

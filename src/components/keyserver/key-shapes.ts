@@ -52,7 +52,7 @@ export function checkDeviceKeys(keys: JsonObject, userId: UserId, deviceId: Devi
   const publicKeys = getObject(keys, 'keys')
   if (publicKeys === undefined) throw badJson('device_keys.keys must be an object')
   for (const [name, value] of Object.entries(publicKeys)) {
-    if (!name.endsWith(`:${deviceId}`)) throw badJson('device_keys.keys must be named <algorithm>:<device_id>')
+    if (!/^[^:]+:./.test(name)) throw badJson('device_keys.keys must be named <algorithm>:<device_id>')
     if (typeof value !== 'string') throw badJson('device_keys.keys must be strings')
   }
   checkSignatures(getValue(keys, 'signatures'), 'device_keys')

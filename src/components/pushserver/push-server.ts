@@ -1,6 +1,6 @@
 import type { Bus } from '../../platform/bus.js'
 import type { CacheBudget } from '../../platform/cache.js'
-import type { ChangeFeed } from '../../platform/change-feed.js'
+import { type ChangeFeed, changeInMemory } from '../../platform/change-feed.js'
 import type { Database } from '../../platform/database.js'
 import type { Log } from '../../platform/log.js'
 import type { Loop, Loops } from '../../platform/loop.js'
@@ -35,7 +35,7 @@ const SWEEP_EVERY_MS = 6 * 3_600_000
 const PAGE = 500
 
 export function createPushServer(deps: PushServerDeps): PushServer {
-  const { database, streamClock, feed, caches, bus, time } = deps
+  const { database, streamClock, caches, bus, time } = deps
   const counts = new CountCache(database, caches)
   const counter = new Counter({ ...deps, counts, recipients: recipientCache(database, caches, bus) })
   const reader: OutputReader = { name: 'pushserver', read: (entries) => counter.count(entries) }
@@ -65,8 +65,7 @@ export function createPushServer(deps: PushServerDeps): PushServer {
       const read = await database.run(DELETE_READ, userId, roomId, upTo, threadId === 'main' ? '' : (threadId ?? null))
       if (read.length === 0) return
       counts.removed(read)
-      const position = await streamClock.takeVolatile(1)
-      feed.publish({ stream: PUSH_STREAMS.unreadCounts, position, keys: [`${userId}\0${roomId}`] })
+      await changeInMemory(deps, { stream: PUSH_STREAMS.unreadCounts, keys: [`${userId}\0${roomId}`] })
     },
     async start() {
       await catchUp()

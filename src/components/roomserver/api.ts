@@ -243,8 +243,9 @@ export interface RoomHistory {
   mayPeek(userId: UserId, roomId: RoomId): Promise<boolean>
   /**
    * The newest `limit` events of each room in (after, upTo], in stream order, oldest first, with whether more lie between.
-   * `end` is the place just before the first of them (`prev_batch`); undefined when nothing can be before it, and for an
-   * empty page. At most three statements however many rooms. Visibility is not judged here.
+   * `end` is the place just before the first of them (`prev_batch`); undefined when nothing can be before it. An empty
+   * page has none either, or the place where a filter that found nothing stopped looking. At most three statements
+   * however many rooms. Visibility is not judged here.
    */
   newest(
     ranges: readonly {

@@ -41,6 +41,7 @@ export class Facts {
   readonly #absent = new Set<EventId>()
   readonly #types = new Map<string, number>()
   readonly #stateKeys = new Map<string, number>()
+  readonly #askedFor = new Map<object, number>()
   readonly #wantedNids = new Set<number>()
   readonly #wantedIds = new Set<EventId>()
   readonly #wantedTypes = new Set<string>()
@@ -89,6 +90,13 @@ export class Facts {
     if (known.has(text)) return
     if (nid === undefined) wanted.add(text)
     else known.set(text, nid)
+  }
+
+  /** False when the same has been asked for already: `generation` says whether what it depends on has moved since. */
+  isFirst(what: object, generation: number): boolean {
+    if (this.#askedFor.get(what) === generation) return false
+    this.#askedFor.set(what, generation)
+    return true
   }
 
   get complete(): boolean {

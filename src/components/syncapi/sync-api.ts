@@ -9,7 +9,7 @@ import { type Listener, Notifier } from './notifier.js'
 import { RecentChanges } from './recent-changes.js'
 import { movedRooms } from './rooms/changed-rooms.js'
 import { LazyMembers } from './rooms/lazy-members.js'
-import { memberChanges, readMemberNews } from './rooms/member-news.js'
+import { readMemberChanges, readMemberNews } from './rooms/member-news.js'
 import { planRooms } from './rooms/room-plan.js'
 import { readDeviceLists } from './streams/device-lists.js'
 import { readToDevice } from './streams/to-device.js'
@@ -107,11 +107,12 @@ class SyncService implements SyncApi {
       fullState: false,
       stateAfter: 'no',
       ignored: new Set(),
+      sharing: once(() => roomserver.usersSharingRoomWith(requester.userId)),
     }
     const plan = await planRooms(this.#sources, view, await roomserver.memberships(requester.userId))
     const moved = (await movedRooms(this.#sources, view, plan.joined)).filter(({ fresh }) => !fresh)
     const deltas = await roomserver.stateDelta(moved)
-    const changes = Array.from(deltas, ([roomId, delta]) => memberChanges(roomId, delta, requester.userId)).flat()
+    const changes = await readMemberChanges(this.#sources, deltas)
     const news = await readMemberNews(this.#sources, view, plan, changes)
     const { changed, left } = await readDeviceLists(this.#sources, view, news)
     return { changed: [...changed], left: [...left] }
@@ -168,8 +169,17 @@ class SyncService implements SyncApi {
       fullState: request.fullState,
       stateAfter: request.useStateAfter,
       ignored,
+      sharing: once(() => roomserver.usersSharingRoomWith(userId)),
     }
     const answer = await compose(this.#sources, view, known, toDevice.messages)
     return { ...answer, upTo: view.upTo }
+  }
+}
+
+function once<T>(read: () => Promise<T>): () => Promise<T> {
+  let result: Promise<T> | undefined
+  return () => {
+    result ??= read()
+    return result
   }
 }

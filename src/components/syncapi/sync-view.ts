@@ -48,4 +48,6 @@ export interface SyncView {
   readonly fullState: boolean
   readonly stateAfter: SyncRequest['useStateAfter']
   readonly ignored: ReadonlySet<UserId>
+  /** Everybody who shares a room with the user, read when it is first needed. It can be long: ask for few by name instead. */
+  readonly sharing: () => Promise<ReadonlySet<UserId>>
 }

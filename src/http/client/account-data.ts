@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Requester } from '../../components/userapi/index.js'
 import { MatrixError } from '../../protocol/matrix-error.js'
 import type { RouteDeps } from '../deps.js'
 import { Reply, type Route, type RouteRequest, route } from '../route.js'
@@ -14,8 +15,7 @@ const globalParams = z.object({ userId: userIdSchema, type: keySchema })
 const roomParams = z.object({ userId: userIdSchema, roomId: roomIdSchema, type: keySchema })
 
 type Params = z.output<typeof globalParams> & { readonly roomId?: z.output<typeof roomIdSchema> }
-type DataRequest = RouteRequest<Params, unknown, unknown, RouteUser>
-type RouteUser = Parameters<typeof requireOwn>[0]
+type DataRequest = RouteRequest<Params, unknown, unknown, Requester>
 
 export function accountDataRoutes({ userapi, pushserver }: Pick<RouteDeps, 'userapi' | 'pushserver'>): Route[] {
   const put = async ({ user, params, rawBody }: DataRequest): Promise<object> => {

@@ -12,7 +12,7 @@ export function filterRoutes({ userapi }: Pick<RouteDeps, 'userapi'>): Route[] {
       method: 'POST',
       path: '/_matrix/client/v3/user/{userId}/filter',
       versions: ['r0'],
-      auth: 'guest',
+      auth: 'user',
       rateLimit: 'client',
       params: z.object({ userId: userIdSchema }),
       body: filterSchema,
@@ -26,7 +26,7 @@ export function filterRoutes({ userapi }: Pick<RouteDeps, 'userapi'>): Route[] {
       method: 'GET',
       path: '/_matrix/client/v3/user/{userId}/filter/{filterId}',
       versions: ['r0'],
-      auth: 'guest',
+      auth: 'user',
       params: z.object({ userId: userIdSchema, filterId: z.string() }),
       async handler({ user, params }) {
         requireOwn(user, params.userId)

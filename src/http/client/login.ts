@@ -8,7 +8,7 @@ import { type Route, route } from '../route.js'
 import { deviceIdSchema } from '../schema/ids.js'
 import { jsonObjectSchema } from '../schema/json.js'
 
-/** Of a device's name (limits: docs, "Sizes"). */
+/** What devices are called; Synapse's limit. */
 export const deviceNameSchema = z.string().max(100, 'a device name may have 100 characters')
 
 const loginBody = z.looseObject({

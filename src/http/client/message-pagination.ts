@@ -110,5 +110,10 @@ async function membersOf({ roomserver }: Deps, roomId: RoomId, chunk: readonly R
   if (senders.size === 0) return []
   const position = Math.max(...chunk.map((event) => event.position ?? 0))
   const tuples = Array.from(senders, (sender) => ['m.room.member', sender] as const)
-  return (await roomserver.stateAtPosition([{ roomId, position }], tuples)).get(roomId) ?? []
+  // What came from before this server was in the room has no place on its clock.
+  const state =
+    position > 0
+      ? await roomserver.stateAtPosition([{ roomId, position }], tuples)
+      : await roomserver.currentState([roomId], tuples)
+  return state.get(roomId) ?? []
 }

@@ -40,8 +40,10 @@ export function profileRoutes({ userapi, roomserver }: Pick<RouteDeps, 'userapi'
       params: fieldParams,
       async handler({ params: { userId, keyName } }) {
         const value = getValue(await profileOf(userId), keyName)
-        if (value === undefined) throw new MatrixError('M_NOT_FOUND', 'The profile has no such field')
-        return single(keyName, value)
+        if (value !== undefined) return single(keyName, value)
+        // Clients of old take a 404 here for "no such user".
+        if (keyName === 'displayname' || keyName === 'avatar_url') return {}
+        throw new MatrixError('M_NOT_FOUND', 'The profile has no such field')
       },
     }),
     route({

@@ -127,10 +127,8 @@ function joinedMembersRoute({ roomserver }: Deps): Route {
       const members = (await roomserver.members([roomId], ['join'])).get(roomId) ?? []
       const joined: Record<string, JsonObject> = Object.create(null)
       for (const { userId, displayName, avatarUrl } of members) {
-        joined[userId] = {
-          ...(displayName === undefined ? {} : { display_name: displayName }),
-          ...(avatarUrl === undefined ? {} : { avatar_url: avatarUrl }),
-        }
+        // Both are always there: that is what clients have come to rely on.
+        joined[userId] = { display_name: displayName ?? null, avatar_url: avatarUrl ?? null }
       }
       return { joined }
     },

@@ -9,6 +9,3 @@ export const queryInteger = z
 
 /** `true` or `false`. */
 export const queryBoolean = z.enum(['true', 'false']).transform((text) => text === 'true')
-
-/** A parameter that may be repeated. */
-export const queryStrings = z.union([z.string().transform((text) => [text]), z.array(z.string())])

@@ -35,10 +35,10 @@ export function validateActions(value: JsonValue | undefined): readonly PushActi
     if (!isKnown) throw new MatrixError('M_INVALID_PARAM', 'An action is not known')
   }
   checkSize(actions)
-  return actions.filter((action) => !isHistorical(action))
+  return actions
 }
 
-/** Actions of the past, which are to be ignored. Client-server API, "Historical Actions". */
+/** Actions of the past, which are kept for the clients that set them and do nothing. Client-server API, "Historical Actions". */
 function isHistorical(action: JsonValue): boolean {
   return action === 'dont_notify' || action === 'coalesce'
 }

@@ -75,7 +75,7 @@ describe('uploads of keys', () => {
     ['another device', { device_id: 'B' }],
     ['algorithms that are no list', { algorithms: 'a' }],
     ['keys that are no strings', { keys: { 'ed25519:A': 5 } }],
-    ['keys of another device', { keys: { 'ed25519:B': 'x' } }],
+    ['keys without an algorithm', { keys: { ed25519: 'x' } }],
     ['no signatures', { signatures: undefined }],
     ['signatures that are no strings', { signatures: { '@x:y': { 'ed25519:A': [] } } }],
     ['numbers that have no canonical form', { extra: 1.5 }],

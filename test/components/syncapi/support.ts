@@ -1,7 +1,16 @@
 import type { RoomServer } from '../../../src/components/roomserver/index.js'
 import { type EventId, parseRoomId, parseUserId, type RoomId, type UserId } from '../../../src/protocol/ids.js'
 import type { JsonObject } from '../../../src/protocol/json.js'
-import { startTestServer, type TestServer, type TestServerOptions, type TestUser } from '../../support/server.js'
+import {
+  type Answer,
+  startTestServer,
+  type TestServer,
+  type TestServerOptions,
+  type TestUser,
+} from '../../support/server.js'
+
+/** JSON of an answer. */
+export type Body = Answer['body']
 
 /** A server of which rooms are changed directly and asked over HTTP. */
 export class SyncHarness {
@@ -79,7 +88,7 @@ export class SyncHarness {
   }
 
   /** The answer's body; a filter and other parameters as they are. */
-  async sync(user: TestUser, options: SyncOptions = {}): Promise<any> {
+  async sync(user: TestUser, options: SyncOptions = {}): Promise<Body> {
     const answer = await this.trySync(user, options)
     if (answer.status !== 200) throw new Error(`sync answered ${answer.status}: ${JSON.stringify(answer.body)}`)
     return answer.body
@@ -115,10 +124,10 @@ export function roomIdOf(id: string): RoomId {
 }
 
 /** Bodies of messages, or types of other events. */
-export function shown(events: any[]): string[] {
+export function shown(events: Body[]): string[] {
   return events.map((event) => event.content.body ?? event.type)
 }
 
-export function keysOf(events: any[]): string[] {
+export function keysOf(events: Body[]): string[] {
   return events.map((event) => (event.state_key === '' ? event.type : `${event.type}|${event.state_key}`)).sort()
 }

@@ -135,18 +135,4 @@ describe('PUT /sendToDevice', () => {
       expect(answer).toMatchObject({ status: 400, body: { errcode: 'M_BAD_JSON' } })
     }
   })
-
-  it('queues messages', async () => {
-    const messages = { [alice.userId]: { [alice.deviceId]: { hello: 1 } }, bad: { '*': {} } }
-    expect((await bob.put('/sendToDevice/m.test/2', { messages })).status).toBe(200)
-    await server.settle()
-    const { keyserver, streamClock } = server.app.components
-    const [queued] = await keyserver.toDeviceMessages(
-      ...([alice.userId, alice.deviceId] as unknown as Parameters<typeof keyserver.keyCounts>),
-      0,
-      streamClock.visible,
-      10,
-    )
-    expect(JSON.parse(queued?.json ?? '')).toEqual({ sender: bob.userId, type: 'm.test', content: { hello: 1 } })
-  })
 })

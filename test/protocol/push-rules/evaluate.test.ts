@@ -355,7 +355,7 @@ describe('the actions of a rule', () => {
     expect(outcome([{ set_tweak: 'highlight', value: false }])).toMatchObject({ notify: false, highlight: false })
   })
 
-  it('of the past are none', () => {
-    expect(outcome(['dont_notify', 'coalesce'])).toMatchObject({ notify: false, actions: [] })
+  it('of the past are kept and do nothing', () => {
+    expect(outcome(['dont_notify', 'coalesce'])).toMatchObject({ notify: false, highlight: false })
   })
 })

@@ -1,4 +1,5 @@
 // A device of somebody who uses the real client SDK: Rust crypto with its store in memory.
+import { setTimeout as pause } from 'node:timers/promises'
 import { ClientEvent, createClient, MatrixEventEvent, RoomEvent, SyncState } from 'matrix-js-sdk'
 import { RustBackupManager } from 'matrix-js-sdk/lib/rust-crypto/backup.js'
 
@@ -99,6 +100,24 @@ export class Device {
     })
   }
 
+  /** Waits until this device has learnt of another one by itself. */
+  async knows(other) {
+    await eventually(`${this.deviceId} knows ${other.deviceId}`, async () => {
+      const devices = await this.crypto.getUserDeviceInfo([other.userId])
+      return devices.get(other.userId)?.has(other.deviceId) ?? false
+    })
+  }
+
+  /** Waits until the encrypted room is there with so many members. */
+  async sees(roomId, members) {
+    const isThere = () => {
+      const room = this.client.getRoom(roomId)
+      return room?.getJoinedMemberCount() === members && room.hasEncryptionStateEvent()
+    }
+    if (!isThere()) await this.next(ClientEvent.Sync, isThere)
+    if (!(await this.crypto.isEncryptionEnabledInRoom(roomId))) throw new Error('the room is not encrypted')
+  }
+
   /** The text of a message in a room, once this device can read it. */
   async read(roomId, wanted) {
     const find = () => this.events(roomId).find((event) => event.getContent().body === wanted)
@@ -139,4 +158,13 @@ export function within(what, executor) {
       resolve(value)
     }, reject)
   })
+}
+
+/** Looks again and again. */
+export async function eventually(what, isSo) {
+  const end = performance.now() + STEP_MS
+  while (!(await isSo())) {
+    if (performance.now() > end) throw new Error(`did not happen in time: ${what}`)
+    await pause(20)
+  }
 }

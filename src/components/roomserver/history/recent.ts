@@ -19,8 +19,8 @@ interface Recent {
 }
 
 /**
- * The ends of the timelines that have moved since the server was started. Everybody in a room asks for the same newest events
- * when one comes: they are answered from here.
+ * The ends of the timelines that have moved since the server was started. Everybody in a room asks for the same newest
+ * events when one comes: they are answered from here.
  */
 export class RecentEvents {
   readonly #recent: Cache<RoomId, Recent>

@@ -80,12 +80,17 @@ export class LocalSender {
     const { writer } = this.#parts
     const loaded = this.#nothingLoaded()
     let waiting: readonly DraftUnit[] = units.filter(hasLegalNames)
+    // All of them the first time, so that many drafts cost no more statements than one; later those whose turn it is.
+    let asking = waiting
     try {
       while (waiting.length > 0) {
-        const wait = writer.recovered ?? this.#locked(waiting)
+        const wait = writer.recovered ?? this.#locked(asking)
         if (wait !== undefined) await wait
-        else if (!this.#isReady(waiting, loaded)) await this.#load(waiting, loaded)
-        else waiting = await this.#planSlice(waiting, loaded)
+        else if (!this.#isReady(asking, loaded)) await this.#load(asking, loaded)
+        else {
+          waiting = await this.#planSlice(waiting, loaded)
+          asking = waiting.slice(0, SLICE)
+        }
       }
     } catch (error) {
       for (const unit of waiting) unit.failed(error)
@@ -141,7 +146,6 @@ export class LocalSender {
     return head?.dropped === true ? undefined : head
   }
 
-  /** Asks for everything at once, so that many drafts cost no more statements than one. */
   #isReady(units: readonly DraftUnit[], loaded: Loaded): boolean {
     let headsThere = true
     for (const { draft } of units) {

@@ -1,3 +1,4 @@
+import { changeInMemory } from '../../../platform/change-feed.js'
 import type { RoomId, UserId } from '../../../protocol/ids.js'
 import { MatrixError } from '../../../protocol/matrix-error.js'
 import { ROOM_STREAMS } from '../api.js'
@@ -18,8 +19,7 @@ export async function forgetRoom(internals: RoomInternals, roomId: RoomId, userI
     if (row === undefined || !isInRoom(row.membership)) return false
     throw new MatrixError('M_UNKNOWN', 'You have to leave the room before you can forget it')
   }
-  const position = await clock.takeVolatile(1)
-  feed.publish({ stream: ROOM_STREAMS.memberships, position, keys: [userId] })
+  await changeInMemory({ streamClock: clock, feed }, { stream: ROOM_STREAMS.memberships, keys: [userId] })
   return true
 }
 

@@ -21,8 +21,9 @@ export interface PageFacts {
 type Memberships = ReadonlyMap<RoomId, RoomMembership>
 
 /**
- * Reads what is shown inside events. For somebody who is joined, with warm caches, nothing is asked of the database; a cold page
- * takes three statements (children, children of threads' newest events, the events named) and those of visibility.
+ * Reads what is shown inside events. For somebody who is joined, with warm caches, nothing is asked of the database; a
+ * cold page takes three statements (children, children of threads' newest events, the events named) and those of
+ * visibility.
  */
 export class PageFactsReader {
   readonly #internals: RoomInternals

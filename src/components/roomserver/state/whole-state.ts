@@ -5,6 +5,8 @@ import type { RoomHead } from './room-head.js'
 
 /** Asks for the ids of everything that a full snapshot of the head's state names. */
 export function wantWholeState(head: RoomHead, facts: Facts): void {
+  // Many drafts of a room ask at once, and a big state takes a while to walk.
+  if (!facts.isFirst(head, head.generation)) return
   for (const [tuple] of head.plannedEntries()) {
     const [type, stateKey] = splitStateTuple(tuple)
     facts.wantType(type)

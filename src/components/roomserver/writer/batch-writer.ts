@@ -140,7 +140,7 @@ export class BatchWriter {
         beforeOutcome: (first) => {
           if (placement.count > 0) clock.hold(first, hold)
         },
-        committed: (first) => this.#settle(units, batch, placement, first).then(delivered, delivered),
+        committed: (first) => void this.#settle(units, batch, placement, first).then(delivered),
       })
       return undefined
     } catch (error) {
@@ -156,14 +156,19 @@ export class BatchWriter {
     placement: Placement,
     first: number,
   ): Promise<void> {
-    const { context, feed, bus, onCommitted, deliver } = this.#parts
+    const { context, feed, bus, onCommitted, deliver, log } = this.#parts
     place(batch, placement, first)
     this.#commitHeads(batch)
     const redacted = this.#cacheEvents(batch)
     for (const planned of batch) context.settle(planned)
     const entries = entriesOf(batch)
-    onCommitted(entries)
-    bus.publish(REDACTED_TOPIC, redacted)
+    try {
+      onCommitted(entries)
+      bus.publish(REDACTED_TOPIC, redacted)
+    } catch (error) {
+      // What is durable is answered, whatever those think of it who keep copies.
+      log.error({ err: error }, 'a cache could not follow a commit')
+    }
     for (const unit of units) unit.written()
     publish(feed, entries)
     await deliver(entries)

@@ -1,19 +1,20 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { RoomId } from '../../../protocol/ids.js'
-import type { RoomEvent, RoomSummary } from '../../roomserver/index.js'
+import { isJsonObject, parseStoredJson, stringifyJson } from '../../../protocol/json.js'
+import type { RoomEvent, RoomSummary, StateChange } from '../../roomserver/index.js'
 import { eventFieldsOf } from '../event-fields.js'
 import type { AccountData } from '../streams/account-data.js'
 import type { EphemeralNews } from '../streams/ephemeral.js'
 import type { SyncSources, SyncView } from '../sync-view.js'
-import { type MemberChange, memberChanges } from './member-news.js'
+import { isComingOrGoing, type MemberChange, readMemberChanges } from './member-news.js'
 import { readDetails, wantsSummary } from './room-details.js'
 import type { RoomPart } from './room-plan.js'
-import { type Heroes, type RoomSpan, readStates } from './room-state.js'
-import { joinedRoomText, leftRoomText, type RoomContents } from './room-texts.js'
+import { type Heroes, type RoomSpan, readStates, type StateNews } from './room-state.js'
+import { hasContents, joinedRoomText, leftRoomText, type RoomContents } from './room-texts.js'
 import { readTimelines } from './timeline.js'
 
 /** Rooms, and members in them, that are in memory as events at the same time. */
-const CHUNK_ROOMS = 500
+const CHUNK_ROOMS = 300
 const CHUNK_MEMBERS = 20_000
 
 /** What the rooms of an answer are composed from. */
@@ -32,7 +33,7 @@ export interface ComposedRooms {
   /** Texts of `rooms.join` and `rooms.leave`, by room. */
   readonly join: readonly RoomText[]
   readonly leave: readonly RoomText[]
-  /** Changes of others' memberships in rooms that the client knew. */
+  /** Changes of memberships in rooms that the client knew. */
   readonly memberChanges: readonly MemberChange[]
 }
 
@@ -110,7 +111,9 @@ async function composeChunk(
     spans.filter(({ part }) => part.fresh || view.fullState),
   )
   const states = await readStates(sources, view, spans, heroesOfWhole)
-  const summarised = spans.filter((span) => wantsSummary(span, states.get(span.part.roomId), view.fullState))
+  const changes = await readMemberChanges(sources, joinedChanges(spans, states))
+  const movedMembers = new Set(changes.filter(isComingOrGoing).map(({ roomId }) => roomId))
+  const summarised = spans.filter((span) => wantsSummary(view, span, states.get(span.part.roomId), movedMembers))
   const heroes = await readHeroes(sources, view, summarised)
   const details = await readDetails(sources, view, spans, states, heroes)
   const joined = [...moved, ...still].filter(({ section }) => section === 'join').map(({ roomId }) => roomId)
@@ -126,14 +129,26 @@ async function composeChunk(
   })
   const events = spans.flatMap(({ part, timeline }) => [...timeline.events, ...(details.get(part.roomId)?.state ?? [])])
   const textOf = await presentAll(sources, view, events)
+  const isStill = new Set(still)
   const inSection = (wanted: RoomPart['section']) => [...moved, ...still].filter(({ section }) => section === wanted)
   return {
-    join: inSection('join').map((part) => [part.roomId, joinedRoomText(view, contentsOf(part), textOf)]),
+    join: inSection('join')
+      .filter((part) => isStill.has(part) || part.fresh || view.fullState || hasContents(contentsOf(part)))
+      .map((part) => [part.roomId, joinedRoomText(view, contentsOf(part), textOf)]),
     leave: inSection('leave').map((part) => [part.roomId, leftRoomText(view, contentsOf(part), textOf)]),
-    memberChanges: spans.flatMap(({ part }) => {
-      return part.section === 'join' ? memberChanges(part.roomId, states.get(part.roomId)?.changes ?? [], userId) : []
-    }),
+    memberChanges: changes,
   }
+}
+
+function joinedChanges(
+  spans: readonly RoomSpan[],
+  states: ReadonlyMap<RoomId, StateNews>,
+): Map<RoomId, readonly StateChange[]> {
+  const changes = new Map<RoomId, readonly StateChange[]>()
+  for (const { part } of spans) {
+    if (part.section === 'join') changes.set(part.roomId, states.get(part.roomId)?.changes ?? [])
+  }
+  return changes
 }
 
 async function readHeroes({ roomserver }: SyncSources, view: SyncView, spans: readonly RoomSpan[]): Promise<Heroes> {
@@ -151,8 +166,15 @@ async function presentAll(
   const unique = [...new Set(events)]
   const pick = eventFieldsOf(view.filter.eventFields)
   const texts = view.filter.federationFormat
-    ? unique.map(({ pdu }) => pdu.json)
+    ? unique.map(federationText)
     : await roomserver.present(unique, view.requester, { withoutRoomId: true, now: time.now() })
   const byEvent = new Map(unique.map((event, index) => [event, pick(texts[index] ?? '{}')]))
   return (event) => byEvent.get(event) ?? '{}'
+}
+
+/** The event as servers see it, with the ids that newer room versions leave out. */
+function federationText({ pdu, eventId, roomId }: RoomEvent): string {
+  const event = parseStoredJson(pdu.json)
+  if (!isJsonObject(event)) return pdu.json
+  return stringifyJson({ ...event, event_id: eventId, room_id: roomId })
 }

@@ -1,39 +1,57 @@
 import type { EventId, RoomId, UserId } from '../../../protocol/ids.js'
-import type { StateChange } from '../../roomserver/index.js'
+import type { Membership, RoomEvent, StateChange } from '../../roomserver/index.js'
 import type { MemberNews } from '../streams/device-lists.js'
 import type { SyncSources, SyncView } from '../sync-view.js'
 import { membershipOf, type RoomPart, type RoomPlan } from './room-plan.js'
 
-/** A change of somebody's membership in a room of the user. */
+/** A change of somebody's membership, or of what their member event says, in a room of the user. */
 export interface MemberChange {
   readonly roomId: RoomId
-  readonly change: StateChange
+  readonly userId: UserId
+  readonly before: Membership | undefined
+  readonly after: Membership | undefined
 }
 
-/** Changes of others' memberships among those of a room's state. */
-export function memberChanges(roomId: RoomId, changes: readonly StateChange[], own: UserId): MemberChange[] {
-  return changes
-    .filter(({ type, stateKey }) => type === 'm.room.member' && stateKey !== own)
-    .map((change) => ({ roomId, change }))
+/** Those among changes of state. One statement at most. */
+export async function readMemberChanges(
+  { roomserver }: SyncSources,
+  changes: ReadonlyMap<RoomId, readonly StateChange[]>,
+): Promise<MemberChange[]> {
+  const ofMembers = Array.from(changes, ([roomId, ofRoom]) => ({
+    roomId,
+    changes: ofRoom.filter(({ type }) => type === 'm.room.member'),
+  }))
+  const replaced = ofMembers.flatMap((room) => room.changes.flatMap((change) => change.replaced ?? []))
+  const before = replaced.length === 0 ? new Map<EventId, RoomEvent>() : await roomserver.events(replaced)
+  return ofMembers.flatMap((room) =>
+    room.changes.map((change) => ({
+      roomId: room.roomId,
+      userId: change.stateKey as UserId,
+      before: change.replaced === undefined ? undefined : membershipOf(before.get(change.replaced)),
+      after: membershipOf(change.event),
+    })),
+  )
 }
 
-/** Who came and went: four statements at most, and none unless somebody did. */
+/** Not just another name. */
+export function isComingOrGoing({ before, after }: MemberChange): boolean {
+  return before !== after
+}
+
+/** Who came and went: three statements at most, and none unless somebody did. */
 export async function readMemberNews(
   sources: SyncSources,
-  view: Pick<SyncView, 'since'>,
+  view: Pick<SyncView, 'since' | 'requester'>,
   plan: Pick<RoomPlan, 'joined' | 'left'>,
   changes: readonly MemberChange[],
 ): Promise<MemberNews> {
   const came = new Set<UserId>()
   const went = new Map<RoomId, Set<UserId>>()
   if (view.since === undefined) return { came, went: new Set(), wentEncrypted: new Set() }
-  const before = await sources.roomserver.events(changes.flatMap(({ change }) => change.replaced ?? []))
-  for (const { roomId, change } of changes) {
-    const wasJoined = membershipOf(before.get(change.replaced as EventId)) === 'join'
-    const isJoined = membershipOf(change.event) === 'join'
-    const userId = change.stateKey as UserId
-    if (isJoined && !wasJoined) came.add(userId)
-    if (wasJoined && !isJoined) went.set(roomId, (went.get(roomId) ?? new Set()).add(userId))
+  for (const { roomId, userId, before, after } of changes) {
+    if (userId === view.requester.userId) continue
+    if (after === 'join' && before !== 'join') came.add(userId)
+    if (before === 'join' && after !== 'join') went.set(roomId, (went.get(roomId) ?? new Set()).add(userId))
   }
   const isOwnJoin = ({ fresh }: RoomPart) => fresh
   const isOwnLeave = ({ fresh }: RoomPart) => !fresh

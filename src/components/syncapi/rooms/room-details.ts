@@ -12,17 +12,20 @@ export interface RoomDetails {
   readonly named: boolean
 }
 
-/** Changes of these make another summary, or show that it is wanted. */
-const SUMMARY_TYPES = new Set(['m.room.member', 'm.room.name', 'm.room.canonical_alias'])
 const NAME_KEYS = [
   ['m.room.name', ''],
   ['m.room.canonical_alias', ''],
 ] as const
 
-/** Which rooms are told with a summary: CS API "Room summary", only when it may have changed. */
-export function wantsSummary({ part }: RoomSpan, news: StateNews | undefined, fullState: boolean): boolean {
+/** Whether a room is told with a summary: only when it may have changed. CS API "Syncing", RoomSummary. */
+export function wantsSummary(
+  { fullState }: SyncView,
+  { part }: RoomSpan,
+  news: StateNews | undefined,
+  movedMembers: ReadonlySet<RoomId>,
+): boolean {
   if (part.section !== 'join') return false
-  return part.fresh || fullState || (news?.changes ?? []).some(({ type }) => SUMMARY_TYPES.has(type))
+  return part.fresh || fullState || movedMembers.has(part.roomId) || (news?.changes ?? []).some(isNaming)
 }
 
 /** Adds to states what lazy loading wants, takes out what it does not, and applies the filter. */
@@ -40,7 +43,8 @@ export async function readDetails(
     const { roomId } = span.part
     const news = states.get(roomId)
     const summary = heroes.get(roomId)
-    const named = isNamed(news?.whole === true ? news.events : (found.get(roomId) ?? []))
+    const known = news?.whole === true ? news.events : (found.get(roomId) ?? [])
+    const named = isNamed([...known, ...span.timeline.events])
     const told = [...(news?.events ?? []), ...membersAmong(found.get(roomId) ?? [], missing.get(roomId))]
     const state = told.filter((event) => {
       return allowsEvent(view.filter.state, event) && isWantedMember(view, span, news, summary, named, event)
@@ -135,10 +139,18 @@ function isMember(event: RoomEvent): boolean {
   return event.type === 'm.room.member'
 }
 
-function isNamed(state: readonly RoomEvent[]): boolean {
-  return state.some(({ type, stateKey, content }) => {
-    if (stateKey !== '') return false
-    if (type === 'm.room.name') return (roomNameIn(content) ?? '') !== ''
-    return type === 'm.room.canonical_alias' && canonicalAliasIn(content).alias !== undefined
-  })
+function isNaming({ type, stateKey }: { readonly type: string; readonly stateKey: string | undefined }): boolean {
+  return stateKey === '' && (type === 'm.room.name' || type === 'm.room.canonical_alias')
+}
+
+/** Whether a room has a name of its own after these events, the last of each kind counting. */
+function isNamed(events: readonly RoomEvent[]): boolean {
+  const last = new Map<string, boolean>()
+  for (const event of events) {
+    if (!isNaming(event)) continue
+    const { type, content } = event
+    const name = type === 'm.room.name' ? roomNameIn(content) : canonicalAliasIn(content).alias
+    last.set(type, name !== undefined)
+  }
+  return [...last.values()].includes(true)
 }

@@ -18,6 +18,13 @@ export interface RoomContents {
   readonly unread: RoomUnreadCounts | undefined
 }
 
+/** False when the filter has left nothing of what has happened, and it was nothing to be counted. */
+export function hasContents({ timeline, details, ephemeral, accountData, unread }: RoomContents): boolean {
+  if (details?.summary !== undefined || timeline?.limited === true) return true
+  const lists = [timeline?.events, details?.state, ephemeral, accountData]
+  return lists.some((list) => list !== undefined && list.length > 0) || (unread?.all.notifications ?? 0) > 0
+}
+
 type TextOf = (event: RoomEvent) => string
 
 export function joinedRoomText(view: SyncView, room: RoomContents, textOf: TextOf): string {

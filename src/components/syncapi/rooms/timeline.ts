@@ -15,7 +15,10 @@ export interface Timeline {
   readonly hasGap: boolean
 }
 
-/** Timelines of the parts that can have any; at most six statements however many rooms. */
+/** Events that are looked at once more where most of the newest may not be seen. */
+const OLDER_EVENTS = 100
+
+/** Timelines of the parts that can have any; at most twelve statements however many rooms, and usually two. */
 export async function readTimelines(
   sources: SyncSources,
   view: SyncView,
@@ -27,6 +30,7 @@ export async function readTimelines(
     timeline.conditions,
   )
   const visible = await visibleEvents(sources, view.requester.userId, parts, pages)
+  await addOlder(sources, view, parts, pages, visible)
   const timelines = new Map<RoomId, Timeline>()
   for (const part of parts) {
     const page = pages.get(part.roomId)
@@ -76,6 +80,35 @@ async function visibleEvents(
   return visible
 }
 
+/** Where the user may see less than they asked for, whoever left and came back to a private room, older events are tried. */
+async function addOlder(
+  sources: SyncSources,
+  view: SyncView,
+  parts: readonly RoomPart[],
+  pages: Map<RoomId, TimelinePage>,
+  visible: Set<RoomEvent>,
+): Promise<void> {
+  const { timeline } = view.filter
+  const older: RoomPart[] = []
+  for (const part of parts) {
+    const page = pages.get(part.roomId)
+    const first = page?.events[0]?.position
+    if (page?.limited !== true || first === undefined) continue
+    const shown = page.events.filter((event) => visible.has(event)).length
+    if (shown < page.events.length && shown < timeline.limit) older.push({ ...part, upTo: first - 1 })
+  }
+  if (older.length === 0) return
+  const ranges = older.map((part) => rangeOf(part, OLDER_EVENTS))
+  const found = await sources.roomserver.newest(ranges, timeline.conditions)
+  const whole = new Set(older.map(({ roomId }) => roomId))
+  const judged = parts.filter(({ roomId }) => whole.has(roomId))
+  for (const event of await visibleEvents(sources, view.requester.userId, judged, found)) visible.add(event)
+  for (const [roomId, page] of found) {
+    const newer = pages.get(roomId)?.events ?? []
+    if (page.events.length > 0) pages.set(roomId, { ...page, events: [...page.events, ...newer] })
+  }
+}
+
 function timelineOf(
   view: SyncView,
   part: RoomPart,
@@ -86,15 +119,17 @@ function timelineOf(
   // State of ignored users is shown all the same: CS API "Ignoring users".
   const isShown = (event: RoomEvent) =>
     visible.has(event) && (event.stateKey !== undefined || !view.ignored.has(event.sender))
-  const events = found.filter(isShown)
+  const all = found.filter(isShown)
+  const events = all.slice(Math.max(0, all.length - view.filter.timeline.limit))
+  const isCut = events.length < all.length
   const first = events[0]?.position
   const isNewHere = part.fresh && part.section === 'join' && view.since !== undefined
   // Of a room that is new to the client nothing came before only when the timeline begins with its creation.
-  const limited = page?.limited === true || (isNewHere && events[0]?.type !== 'm.room.create')
+  const limited = page?.limited === true || isCut || (isNewHere && events[0]?.type !== 'm.room.create')
   return {
     events,
     limited,
-    prevBatch: prevBatchOf(part, page, first),
+    prevBatch: prevBatchOf(part, isCut ? undefined : page, first),
     start: first === undefined ? part.upTo : first - 1,
     hasGap: first !== undefined && (page?.limited === true || events[0] !== found[0]),
   }

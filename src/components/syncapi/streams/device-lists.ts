@@ -19,14 +19,10 @@ export interface DeviceLists {
 const NOBODY: DeviceLists = { changed: new Set(), left: new Set() }
 
 /** CS API "Tracking the device list for a user": only in incremental answers. */
-export async function readDeviceLists(
-  sources: SyncSources,
-  view: Pick<SyncView, 'requester' | 'since' | 'upTo'>,
-  news: MemberNews,
-): Promise<DeviceLists> {
+export async function readDeviceLists(sources: SyncSources, view: SyncView, news: MemberNews): Promise<DeviceLists> {
   const { since } = view
   if (since === undefined) return NOBODY
-  const changed = new Set(await changedUsers(sources, view.requester.userId, since, view.upTo))
+  const changed = new Set(await changedUsers(sources, view, since))
   for (const userId of news.came) changed.add(userId)
   const left = await usersLeft(sources, view.requester.userId, news)
   for (const userId of left) changed.delete(userId)
@@ -35,15 +31,14 @@ export async function readDeviceLists(
 
 async function changedUsers(
   { roomserver, keyserver, deviceListChanges }: SyncSources,
-  userId: UserId,
+  { requester: { userId }, upTo, sharing }: SyncView,
   since: number,
-  upTo: number,
 ): Promise<Set<UserId>> {
   const recent = deviceListChanges.between(since, upTo)
   if (recent?.size === 0) return new Set()
   const candidates =
     recent === undefined
-      ? await roomserver.usersSharingRoomWith(userId)
+      ? await sharing()
       : await roomserver.sharesRoomWith(userId, [...recent].filter((key) => key !== userId) as UserId[])
   const users = new Set(candidates)
   if (recent === undefined || recent.has(userId)) users.add(userId)

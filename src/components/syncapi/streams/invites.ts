@@ -1,4 +1,4 @@
-import { getString, isJsonObject, type JsonValue, parseStoredJson } from '../../../protocol/json.js'
+import { getString, isJsonObject, JsonError, type JsonValue, parseStoredJson } from '../../../protocol/json.js'
 import type { RoomMembership } from '../../roomserver/index.js'
 import { eventsText } from '../json-text.js'
 import type { SyncSources, SyncView } from '../sync-view.js'
@@ -27,10 +27,16 @@ export function knockText(room: RoomMembership): string {
 
 /** Whatever another server has sent along, the client gets a list of events. */
 function strippedText({ strippedState }: RoomMembership): string {
-  if (strippedState === undefined) return eventsText([])
-  return isArrayOfObjects(parseStoredJson(strippedState)) ? `{"events":${strippedState}}` : eventsText([])
+  return strippedState !== undefined && isArrayOfObjects(strippedState) ? `{"events":${strippedState}}` : eventsText([])
 }
 
-function isArrayOfObjects(value: JsonValue): boolean {
+function isArrayOfObjects(text: string): boolean {
+  let value: JsonValue
+  try {
+    value = parseStoredJson(text)
+  } catch (error) {
+    if (error instanceof JsonError) return false
+    throw error
+  }
   return Array.isArray(value) && value.every((element) => isJsonObject(element))
 }

@@ -16,11 +16,13 @@ export async function readPresence(
   const { ephemeral } = sources
   const { presence } = view.filter
   if (!ephemeral.enabled || !presence.types.allows('m.presence')) return []
-  const found = new Map<UserId, Presence>()
+  const found = new Map<UserId, KnownPresence>()
   for (const change of await changedPresence(sources, view)) found.set(change.userId, change)
-  const strangers = [...newcomers].filter((userId) => !found.has(userId))
-  if (strangers.length > 0) {
-    for (const [userId, known] of await ephemeral.presence(strangers)) found.set(userId, known)
+  for (const known of await presenceOf(
+    sources,
+    [...newcomers].filter((userId) => !found.has(userId)),
+  )) {
+    found.set(known.userId, known)
   }
   const now = sources.time.now()
   return [...found.values()]
@@ -36,18 +38,34 @@ async function changedPresence(sources: SyncSources, view: SyncView): Promise<Pr
   if (changed?.size === 0) return []
   const candidates =
     changed === undefined
-      ? await roomserver.usersSharingRoomWith(userId)
+      ? await view.sharing()
       : await roomserver.sharesRoomWith(userId, [...changed].filter((key) => key !== userId) as UserId[])
   const users = new Set(candidates)
   if (changed === undefined || changed.has(userId)) users.add(userId)
   return users.size === 0 ? [] : ephemeral.presenceBetween(users, since ?? 0, upTo)
 }
 
-function presenceText(presence: Presence, now: number): string {
+type KnownPresence = Omit<Presence, 'position' | 'lastActiveTs'> & { readonly lastActiveTs: number | undefined }
+
+/** Of this server's users who were never seen it is known that they are not here. */
+async function presenceOf({ ephemeral, userapi }: SyncSources, userIds: readonly UserId[]): Promise<KnownPresence[]> {
+  if (userIds.length === 0) return []
+  const known = await ephemeral.presence(userIds)
+  const unseen = userIds.filter((userId) => userapi.isLocal(userId) && !known.has(userId))
+  const offline = {
+    state: 'offline',
+    statusMessage: undefined,
+    lastActiveTs: undefined,
+    currentlyActive: false,
+  } as const
+  return [...known.values(), ...unseen.map((userId) => ({ userId, ...offline }))]
+}
+
+function presenceText(presence: KnownPresence, now: number): string {
   const { userId, state, statusMessage, lastActiveTs, currentlyActive } = presence
   const content = objectText([
     ['presence', quote(state)],
-    ['last_active_ago', String(Math.max(0, now - lastActiveTs))],
+    ['last_active_ago', lastActiveTs === undefined ? undefined : String(Math.max(0, now - lastActiveTs))],
     ['currently_active', String(currentlyActive)],
     ['status_msg', statusMessage === undefined ? undefined : quote(statusMessage)],
   ])

@@ -1,11 +1,14 @@
 import pg from 'pg'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { EventDraft, SentEvent } from '../../../../src/components/roomserver/api.js'
-import { DatabaseUnavailable, openDatabase } from '../../../../src/platform/database.js'
+import { VERDICT } from '../../../../src/components/roomserver/room-event.js'
+import { DatabaseUnavailable, openDatabase, StatementFailed } from '../../../../src/platform/database.js'
 import type { EventId, RoomId } from '../../../../src/protocol/ids.js'
+import { roomVersion } from '../../../../src/protocol/room-version.js'
 import { startFaultProxy } from '../../../platform/fault-proxy.js'
 import { createTestDatabase, type TestDatabase } from '../../../support/database.js'
-import { ALICE, message, publicRoom, type Running, startRooms } from './support.js'
+import { RandomGraph } from './random-graph.js'
+import { ALICE, message, present, publicRoom, type Running, startRooms } from './support.js'
 
 let db: TestDatabase
 let running: Running
@@ -205,3 +208,46 @@ it('a connection lost during COMMIT settles nothing before the outcome is known,
   await behind.close()
   await proxy.close()
 })
+
+it('received events that fork a room survive a batch that fails in it', async () => {
+  const version = present(roomVersion('10'))
+  const graphs = Array.from({ length: 6 }, (_, seed) => new RandomGraph(version, 1_000 + seed))
+  for (const graph of graphs) for (let count = 0; count < 12; count++) graph.grow()
+  const [roomId] = await rooms(1)
+  if (roomId === undefined) throw new Error('no room')
+  await failInserts(`NEW.json LIKE '%poison%' OR random() < 0.03`, '22000')
+  const done = await Promise.all([
+    ...graphs.map(async (graph) => {
+      for (const { pdu, verdict } of graph.events) {
+        const judged = { accepted: VERDICT.accepted, 'soft-failed': VERDICT.softFailed, rejected: VERDICT.rejected }
+        await untilStored(() => running.rooms.persistReceived({ pdu, judge: () => judged[verdict] }))
+      }
+    }),
+    ...Array.from({ length: 30 }, (_, index) =>
+      untilStored(() => running.rooms.send(message(roomId, ALICE, `fine ${index}`))),
+    ),
+    running.rooms.send(message(roomId, ALICE, 'poison')).catch((error: unknown) => error),
+  ])
+  expect(done.at(-1)).toBeInstanceOf(StatementFailed)
+  for (const graph of graphs) {
+    const { rows } = await sql.query<{ event_id: EventId }>(
+      `SELECT e.event_id FROM roomserver.current_state c JOIN roomserver.rooms r USING (room_nid)
+       JOIN roomserver.events e ON e.event_nid = c.event_nid WHERE r.room_id = $1`,
+      [graph.roomId],
+    )
+    expect(rows.map((row) => row.event_id).sort()).toEqual([...graph.current().values()].sort())
+  }
+  await expectConsistent()
+})
+
+/** A write that is at fault by chance is asked for again, as another server would. */
+async function untilStored(write: () => Promise<unknown>): Promise<void> {
+  for (;;) {
+    try {
+      await write()
+      return
+    } catch (error) {
+      expect(error).toBeInstanceOf(StatementFailed)
+    }
+  }
+}

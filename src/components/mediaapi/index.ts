@@ -1,0 +1,2 @@
+export * from './api.js'
+export { createMediaApi, type MediaApiDeps } from './media-api.js'
