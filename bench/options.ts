@@ -25,7 +25,7 @@ PostgreSQL in a temporary folder).
   --shared-secret TEXT   registration_shared_secret of the server
   --database DSN         the server's PostgreSQL, to compare sends with plain INSERT commits
   --pid PID              the server's process on this machine, for its memory and CPU time
-  --seconds N            how long each measurement of sends takes (4)
+  --seconds N            how long each measurement of sends takes; there are three of each (2)
 
 \`npm run bench -- room-writer\` measures the room server alone, without HTTP.
 `
@@ -46,7 +46,7 @@ export function readOptions(argv: readonly string[]): BenchOptions | undefined {
     },
   })
   const parts = positionals.filter((part) => part === 'send' || part === 'sync')
-  const seconds = Number(values.seconds ?? '4')
+  const seconds = Number(values.seconds ?? '2')
   if (values.help === true || parts.length < positionals.length || !(seconds > 0)) {
     process.stdout.write(USAGE)
     return undefined

@@ -11,14 +11,18 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return [line(head), widths.map((width) => '-'.repeat(width)).join('  '), ...rows.map(line)].join('\n')
 }
 
-/** CPU time of both per operation, as two cells. */
-export function cpuCells(before: CpuTimes, after: CpuTimes, operations: number): [string, string] {
-  return [perOperation(before.node, after.node, operations), perOperation(before.postgres, after.postgres, operations)]
-}
-
-function perOperation(before: number | undefined, after: number | undefined, operations: number): string {
-  if (before === undefined || after === undefined || operations === 0) return '-'
-  return ms((after - before) / operations)
+/** CPU time of both per operation, as two cells, from figures before and after each stretch of work. */
+export function cpuCells(stretches: readonly (readonly [CpuTimes, CpuTimes])[], operations: number): [string, string] {
+  const cell = (of: keyof CpuTimes): string => {
+    let sum = 0
+    for (const [before, after] of stretches) {
+      const [from, to] = [before[of], after[of]]
+      if (from === undefined || to === undefined) return '-'
+      sum += to - from
+    }
+    return operations === 0 ? '-' : ms(sum / operations)
+  }
+  return [cell('node'), cell('postgres')]
 }
 
 export function ms(value: number): string {

@@ -89,7 +89,7 @@ async function row(
     size = await once(round)
     times.push(performance.now() - start)
   }
-  const cpu = cpuCells(before, target.cpu(), rounds)
+  const cpu = cpuCells([[before, target.cpu()]], rounds)
   const sorted = Float64Array.from(times).sort()
   return [name, ms(quantile(sorted, 0.5)), ms(quantile(sorted, 0.99)), `${(size / 1024).toFixed(1)} kB`, ...cpu]
 }

@@ -56,9 +56,11 @@ async function findPostmaster(connectionString: string): Promise<number | undefi
   const { rows } = await client.query<{ pid: number; local: boolean }>(
     "SELECT pg_backend_pid() AS pid, coalesce(inet_server_addr() <<= '127.0.0.0/8', true) AS local",
   )
-  await client.end()
   const [row] = rows
-  return row?.local === true ? parentOf(row.pid) : undefined
+  // While the backend is still there.
+  const postmaster = row?.local === true ? parentOf(row.pid) : undefined
+  await client.end()
+  return postmaster
 }
 
 /**

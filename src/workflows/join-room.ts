@@ -130,13 +130,14 @@ function needsIdentityServer(content: JsonObject): boolean {
   return Array.isArray(keys) && keys.some((key) => typeof key === 'object' && key !== null && 'key_validity_url' in key)
 }
 
-/** A knock (CS "Knocking on rooms"). @throws MatrixError M_USER_SUSPENDED, M_FORBIDDEN, M_NOT_FOUND */
+/** A knock (CS "Knocking on rooms"). @throws MatrixError M_USER_SUSPENDED, M_GUEST_ACCESS_FORBIDDEN, M_FORBIDDEN, M_NOT_FOUND */
 export async function knockOnRoom(
   { roomserver, userapi }: RoomParts,
   request: { readonly user: Requester; readonly roomId: RoomId; readonly custom: JsonObject },
 ): Promise<EventId> {
   const { user, roomId, custom } = request
   refuseSuspended(user)
+  if (user.accountType === 'guest') throw new MatrixError('M_GUEST_ACCESS_FORBIDDEN', 'Guests may not knock')
   const room = await roomserver.room(roomId)
   if (room !== undefined && roomVersion(room.version)?.knocking !== true) {
     throw new MatrixError('M_FORBIDDEN', `Rooms of version ${room.version} take no knocks`)

@@ -8,11 +8,12 @@ export type Preset = 'private_chat' | 'trusted_private_chat' | 'public_chat'
 /** The table of create_room.yaml. */
 export function presetState(preset: Preset): readonly { readonly type: string; readonly content: JsonObject }[] {
   const isPublic = preset === 'public_chat'
-  return [
+  const state = [
     { type: 'm.room.join_rules', content: { join_rule: isPublic ? 'public' : 'invite' } },
     { type: 'm.room.history_visibility', content: { history_visibility: 'shared' } },
-    { type: 'm.room.guest_access', content: { guest_access: isPublic ? 'forbidden' : 'can_join' } },
   ]
+  // Without the event guests are forbidden, as public rooms want them.
+  return isPublic ? state : [...state, { type: 'm.room.guest_access', content: { guest_access: 'can_join' } }]
 }
 
 /** Without what the server writes itself: `creator` and `room_version`. */

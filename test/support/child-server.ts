@@ -24,6 +24,8 @@ export interface ChildServerOptions {
   /** Keys of the sections, laid over what tests need; two levels deep. */
   readonly config?: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   readonly flags?: readonly string[]
+  /** A limit of file descriptors for the process. */
+  readonly maxOpenFiles?: number
   /** False prepares everything and starts nothing. */
   readonly start?: boolean
 }
@@ -65,8 +67,8 @@ export interface ChildServer {
   readonly output: string
   /** Ends when it answers requests: milliseconds since the start of the process. Throws with its output when it ends instead. */
   start(): Promise<number>
-  /** Starts it without waiting for anything. */
-  launch(): void
+  /** Starts it without waiting for anything; with other flags than usual where they are given. */
+  launch(flags?: readonly string[]): void
   whenReady(): Promise<number>
   exited(): Promise<Exit>
   kill(signal: NodeJS.Signals): Promise<Exit>
@@ -79,6 +81,8 @@ export interface ChildServer {
   request(method: string, path: string, body?: unknown, token?: string): Promise<HttpAnswer>
   register(name: string, password?: string): Promise<ChildUser>
   login(name: string, password?: string): Promise<ChildUser>
+  /** Somebody who has logged in elsewhere. */
+  as(login: { readonly userId: string; readonly deviceId: string; readonly token: string }): ChildUser
   /** Ends the process by force when it still runs, and removes all there is of it. */
   remove(): Promise<void>
 }
@@ -169,14 +173,17 @@ class Child implements ChildServer {
     return this.whenReady()
   }
 
-  launch(): void {
+  launch(given?: readonly string[]): void {
     if (this.isRunning) throw new Error('the server is running')
-    const flags = this.#options.flags ?? ['-really-enable-open-registration']
-    const args = [MAIN, 'serve', '-config', this.configFile, '-http-bind-address', `127.0.0.1:${this.#port}`, ...flags]
+    const own = ['-config', this.configFile, '-http-bind-address', `127.0.0.1:${this.#port}`]
+    const flags = given ?? [...own, ...(this.#options.flags ?? ['-really-enable-open-registration'])]
+    const { maxOpenFiles } = this.#options
+    const limit = maxOpenFiles === undefined ? '' : `ulimit -n ${maxOpenFiles} && `
+    const args = ['-c', `${limit}exec "$@"`, 'sh', process.execPath, MAIN, 'serve', ...flags]
     this.#since = performance.now()
     const stdio: ['ignore', 'pipe', 'pipe'] = ['ignore', 'pipe', 'pipe']
     // A group of its own, so that a test can do to it what a terminal does.
-    const child = spawn(process.execPath, args, { cwd: this.folder, env: {}, detached: true, stdio })
+    const child = spawn('/bin/sh', args, { cwd: this.folder, env: {}, detached: true, stdio })
     this.#process = child
     const killWithUs = () => child.kill('SIGKILL')
     process.once('exit', killWithUs)
@@ -250,10 +257,13 @@ class Child implements ChildServer {
 
   #loggedIn({ status, body }: HttpAnswer): ChildUser {
     if (status !== 200) throw new Error(`login or registration failed: ${status} ${JSON.stringify(body)}`)
-    const token: string = body.access_token
+    return this.as({ userId: body.user_id, deviceId: body.device_id, token: body.access_token })
+  }
+
+  as({ userId, deviceId, token }: { userId: string; deviceId: string; token: string }): ChildUser {
     return {
-      userId: body.user_id,
-      deviceId: body.device_id,
+      userId,
+      deviceId,
       token,
       get: (path) => ask(this.url, 'GET', path, { token }),
       post: (path, sent = {}) => ask(this.url, 'POST', path, { body: sent, token }),

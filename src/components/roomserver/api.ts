@@ -281,6 +281,51 @@ export interface RoomHistory {
   ): Promise<string[]>
 }
 
+/** A page of the threads of a room. */
+export interface ThreadPage {
+  /** Roots, those first whose thread was written in last. */
+  readonly roots: readonly RoomEvent[]
+  /** `before` of the next page; undefined: there is none. */
+  readonly next: number | undefined
+}
+
+/** Events by what they relate to, and by time. What the viewer may not see is left out, as in `page`. */
+export interface RoomRelations {
+  /** Events that relate to one, in topological order from a place. `end` is undefined when there are no more. */
+  relations(request: {
+    readonly roomId: RoomId
+    readonly eventId: EventId
+    readonly relType?: string | undefined
+    readonly eventType?: string | undefined
+    readonly from?: TopologicalToken | undefined
+    readonly to?: TopologicalToken | undefined
+    readonly direction: 'b' | 'f'
+    readonly limit: number
+    /** Those that relate to what relates to it as well, up to three relations away. */
+    readonly recurse: boolean
+    readonly viewer: UserId
+    /** Their messages are left out (ignored users); their state is not. */
+    readonly notSenders: readonly UserId[]
+  }): Promise<TimelinePage>
+  /** Threads, by their newest event up to and including the position `before`. */
+  threads(request: {
+    readonly roomId: RoomId
+    readonly before: number
+    readonly limit: number
+    /** Only those whose root the viewer sent, or in which they have spoken. */
+    readonly participatedOnly: boolean
+    readonly viewer: UserId
+    readonly notSenders: readonly UserId[]
+  }): Promise<ThreadPage>
+  /** The event nearest to a time in ms that is not before it (`f`) or not after it (`b`). */
+  eventNearTime(request: {
+    readonly roomId: RoomId
+    readonly ts: number
+    readonly direction: 'b' | 'f'
+    readonly viewer: UserId
+  }): Promise<RoomEvent | undefined>
+}
+
 export interface RoomDirectory {
   /** @throws M_UNKNOWN 409 when the alias exists */
   createAlias(alias: RoomAlias, roomId: RoomId, creator: UserId): Promise<void>
@@ -298,7 +343,7 @@ export interface RoomDirectory {
   }): Promise<{ rooms: PublicRoom[]; total: number; next?: string; prev?: string }>
 }
 
-export interface RoomServer extends RoomWriter, RoomState, RoomHistory, RoomDirectory {
+export interface RoomServer extends RoomWriter, RoomState, RoomHistory, RoomRelations, RoomDirectory {
   /**
    * Handles every entry before its position becomes visible, so that what it writes (unread counts) is in the same
    * `/sync` answer. At most one reader of this kind.

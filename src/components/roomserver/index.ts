@@ -14,7 +14,7 @@ export type RoomServerParts = Pick<WritingHalf, 'persistReceived' | 'settle'>
 
 export function createRoomServer(deps: RoomServerDeps): RoomServer & RoomServerParts {
   const writing = createWritingHalf(deps)
-  const { state, history, directory } = createReadingHalf(writing.internals)
+  const { state, history, relations, directory } = createReadingHalf(writing.internals)
   return {
     send: (draft) => writing.send(draft),
     sendAll: (drafts) => writing.sendAll(drafts),
@@ -54,6 +54,10 @@ export function createRoomServer(deps: RoomServerDeps): RoomServer & RoomServerP
     page: (request) => history.page(request),
     topologicalToken: (roomId, position) => history.topologicalToken(roomId, position),
     present: (events, viewer, options) => history.present(events, viewer, options),
+
+    relations: (request) => relations.relations(request),
+    threads: (request) => relations.threads(request),
+    eventNearTime: (request) => relations.eventNearTime(request),
 
     createAlias: (alias, roomId, creator) => directory.createAlias(alias, roomId, creator),
     removeAlias: (alias) => directory.removeAlias(alias),

@@ -1,5 +1,6 @@
-import type { RoomDirectory, RoomHistory, RoomState } from './api.js'
+import type { RoomDirectory, RoomHistory, RoomRelations, RoomState } from './api.js'
 import { Directory } from './directory/room-directory.js'
+import { RelationReads } from './history/relation-reads.js'
 import { HistoryReads } from './history/room-history.js'
 import type { RoomInternals } from './internals.js'
 import { StateReads } from './reads/room-state.js'
@@ -8,10 +9,13 @@ import { StateReads } from './reads/room-state.js'
 export interface ReadingHalf {
   readonly state: RoomState
   readonly history: RoomHistory
+  readonly relations: RoomRelations
   readonly directory: RoomDirectory
 }
 
 export function createReadingHalf(internals: RoomInternals): ReadingHalf {
   const state = new StateReads(internals)
-  return { state, history: new HistoryReads(internals, state), directory: new Directory(internals) }
+  const history = new HistoryReads(internals, state)
+  const relations = new RelationReads(internals, history)
+  return { state, history, relations, directory: new Directory(internals) }
 }

@@ -1,3 +1,4 @@
+import type { RoomId } from '../../protocol/ids.js'
 import type { Requester } from '../userapi/index.js'
 
 export interface SyncRequest {
@@ -19,6 +20,9 @@ export interface SyncApi {
   sync(request: SyncRequest): Promise<string>
   /** Keys of other users that changed between two tokens, for `GET /keys/changes`. */
   keyChanges(requester: Requester, from: string, to: string): Promise<{ changed: string[]; left: string[] }>
+  /** The device follows a world-readable room that its user is not in (MSC2753). @throws M_FORBIDDEN */
+  peek(requester: Requester, roomId: RoomId): Promise<void>
+  unpeek(requester: Requester, roomId: RoomId): Promise<void>
   start(): Promise<void>
   /** Long polls are answered at once with what there is. */
   stop(): Promise<void>

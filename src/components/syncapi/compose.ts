@@ -2,8 +2,9 @@ import type { RoomId } from '../../protocol/ids.js'
 import { quote } from '../../protocol/json.js'
 import { KEY_STREAMS, type KeyCounts } from '../keyserver/index.js'
 import type { RoomMembership } from '../roomserver/index.js'
+import { deviceKey } from './device-key.js'
 import { arrayText, eventsText, objectText, stringsText } from './json-text.js'
-import { deviceKey } from './notifier.js'
+import { openRooms, type PeekedRooms } from './peeks.js'
 import { movedRooms, recountedRooms } from './rooms/changed-rooms.js'
 import { type ComposedRooms, composeRooms, type RoomSelection } from './rooms/compose-rooms.js'
 import { readMemberNews } from './rooms/member-news.js'
@@ -43,10 +44,11 @@ export async function compose(
   sources: SyncSources,
   view: SyncView,
   memberships: ReadonlyMap<RoomId, RoomMembership>,
+  peeked: PeekedRooms,
   toDevice: readonly string[],
 ): Promise<Answer> {
   const { requester, since } = view
-  const plan = await planRooms(sources, view, memberships)
+  const plan = await planRooms(sources, view, memberships, peeked)
   const accountData = await readAccountData(sources, view, plan)
   const selection = await selectRooms(sources, view, plan, accountData)
   const rooms = await composeRooms(sources, view, selection)
@@ -73,6 +75,11 @@ async function selectRooms(
   accountData: AccountData,
 ): Promise<RoomSelection> {
   const moved = await movedRooms(sources, view, plan.joined)
+  const peeked = await movedRooms(sources, view, plan.peeked)
+  const open = await openRooms(
+    sources.roomserver,
+    peeked.map(({ roomId }) => roomId),
+  )
   const ephemeral = await readEphemeral(sources, view, plan.joined)
   const recounted = recountedRooms(sources, view, plan.joined)
   const isMoved = new Set(moved)
@@ -81,12 +88,13 @@ async function selectRooms(
     const hasNews = ephemeral.rooms.has(roomId) || accountData.rooms.has(roomId) || recounted.has(roomId)
     return hasNews && !isMoved.has(part)
   })
-  return { moved: [...moved, ...plan.left], still, accountData, ephemeral }
+  const visiblePeeks = peeked.filter(({ roomId }) => open.has(roomId))
+  return { moved: [...moved, ...visiblePeeks, ...plan.left], still, accountData, ephemeral }
 }
 
 function isEmpty(parts: Parts): boolean {
   const { rooms, invited, knocked, accountData, presence, toDevice, deviceLists } = parts
-  const lists = [rooms.join, rooms.leave, invited, knocked, accountData, presence, toDevice]
+  const lists = [rooms.join, rooms.peek, rooms.leave, invited, knocked, accountData, presence, toDevice]
   return lists.every(({ length }) => length === 0) && deviceLists.changed.size === 0 && deviceLists.left.size === 0
 }
 
@@ -122,6 +130,7 @@ function roomsText({ rooms, invited, knocked }: Parts): string | undefined {
     ['invite', invited.map((room) => [room.roomId, inviteText(room)])],
     ['knock', knocked.map((room) => [room.roomId, knockText(room)])],
     ['leave', [...rooms.leave]],
+    ['peek', [...rooms.peek]],
   ]
   const told = sections.filter(([, texts]) => texts.length > 0)
   return told.length === 0 ? undefined : objectText(told.map(([section, texts]) => [section, objectText(texts)]))

@@ -2,12 +2,13 @@ import { LRUCache } from 'lru-cache'
 import type { Change, ChangeFeed } from '../../platform/change-feed.js'
 import type { Log } from '../../platform/log.js'
 import type { Clock } from '../../platform/time.js'
-import type { DeviceId, RoomId, UserId } from '../../protocol/ids.js'
+import type { RoomId, UserId } from '../../protocol/ids.js'
 import { EPHEMERAL_STREAMS } from '../ephemeral/index.js'
 import { KEY_STREAMS } from '../keyserver/index.js'
 import { PUSH_STREAMS } from '../pushserver/index.js'
 import { ROOM_STREAMS, type RoomMembership, type RoomServer } from '../roomserver/index.js'
 import { USER_STREAMS } from '../userapi/index.js'
+import { PEEKS, type PeekedRooms } from './peeks.js'
 
 type Memberships = ReadonlyMap<RoomId, RoomMembership>
 
@@ -21,6 +22,7 @@ const BY_USER = new Set<string>([
   USER_STREAMS.accountData,
   EPHEMERAL_STREAMS.privateReceipts,
   PUSH_STREAMS.pushRules,
+  PEEKS,
 ])
 /** User id, NUL, and a device or a room of theirs. */
 const BY_USER_AND_MORE = new Set<string>([KEY_STREAMS.toDevice, KEY_STREAMS.keyCounts, PUSH_STREAMS.unreadCounts])
@@ -31,7 +33,9 @@ const BY_SHARING_USER = new Set<string>([KEY_STREAMS.deviceLists, EPHEMERAL_STRE
 class Listener {
   readonly userId: UserId
   memberships: Memberships = new Map()
-  /** Joined rooms under which it is listed. */
+  /** Rooms that devices have looked into since it is listed. */
+  readonly peeked = new Set<RoomId>()
+  /** Rooms under which it is listed. */
   rooms: readonly RoomId[] = []
   /** Requests under way. */
   requests = 0
@@ -101,15 +105,17 @@ export class Notifier {
   }
 
   /**
-   * Says in which rooms the user is now. Of rooms that are new nothing was heard until this moment, so that a request
+   * Says in which rooms the user is now, and into which the device peeks. Of rooms that are new nothing was heard until this moment, so that a request
    * which has read the clock before has to look again.
    */
-  follow(listener: Listener, memberships: Memberships, visible: number): void {
-    if (listener.memberships === memberships) return
+  follow(listener: Listener, memberships: Memberships, peeked: PeekedRooms, visible: number): void {
+    const peeksBefore = listener.peeked.size
+    for (const roomId of peeked.keys()) listener.peeked.add(roomId)
+    if (listener.memberships === memberships && listener.peeked.size === peeksBefore) return
     listener.memberships = memberships
     listener.lastChange = Math.max(listener.lastChange, visible)
-    const rooms = joinedRooms(memberships)
-    const kept = new Set(rooms)
+    const kept = new Set([...joinedRooms(memberships), ...listener.peeked])
+    const rooms = [...kept]
     for (const roomId of listener.rooms) if (!kept.has(roomId)) this.#unlist(roomId, listener)
     for (const roomId of rooms) this.#list(roomId, listener)
     listener.rooms = rooms
@@ -189,11 +195,6 @@ export class Notifier {
 }
 
 export type { Listener }
-
-/** Keys of streams that are about a device of a user. */
-export function deviceKey(userId: UserId, deviceId: DeviceId): string {
-  return `${userId}\0${deviceId}`
-}
 
 function userOf(key: string): string {
   const end = key.indexOf('\0')

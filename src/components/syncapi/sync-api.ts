@@ -1,3 +1,4 @@
+import type { RoomId } from '../../protocol/ids.js'
 import { EPHEMERAL_STREAMS } from '../ephemeral/index.js'
 import { KEY_STREAMS } from '../keyserver/index.js'
 import type { Requester } from '../userapi/index.js'
@@ -6,6 +7,7 @@ import { type Answer, compose } from './compose.js'
 import { Gate } from './gate.js'
 import { InitialAnswers } from './initial-answers.js'
 import { type Listener, Notifier } from './notifier.js'
+import { Peeks } from './peeks.js'
 import { RecentChanges } from './recent-changes.js'
 import { movedRooms } from './rooms/changed-rooms.js'
 import { LazyMembers } from './rooms/lazy-members.js'
@@ -51,6 +53,7 @@ class SyncService implements SyncApi {
   readonly #incremental = new Gate(INCREMENTAL_WIDTH)
   readonly #whole = new Gate(INITIAL_WIDTH)
   readonly #initial: InitialAnswers
+  readonly #peeks: Peeks
   readonly #unsubscribe: () => void
 
   constructor(deps: SyncApiDeps) {
@@ -64,6 +67,7 @@ class SyncService implements SyncApi {
     const lazyMembers = new LazyMembers(deps.caches)
     this.#sources = { ...deps, startedAt, deviceListChanges, presenceChanges, lazyMembers }
     this.#notifier = new Notifier(deps)
+    this.#peeks = new Peeks(deps)
     this.#initial = new InitialAnswers(this.#whole, deps.caches, deps.time)
   }
 
@@ -109,13 +113,21 @@ class SyncService implements SyncApi {
       ignored: new Set(),
       sharing: once(() => roomserver.usersSharingRoomWith(requester.userId)),
     }
-    const plan = await planRooms(this.#sources, view, await roomserver.memberships(requester.userId))
+    const plan = await planRooms(this.#sources, view, await roomserver.memberships(requester.userId), new Map())
     const moved = (await movedRooms(this.#sources, view, plan.joined)).filter(({ fresh }) => !fresh)
     const deltas = await roomserver.stateDelta(moved)
     const changes = await readMemberChanges(this.#sources, deltas)
     const news = await readMemberNews(this.#sources, view, plan, changes)
     const { changed, left } = await readDeviceLists(this.#sources, view, news)
     return { changed: [...changed], left: [...left] }
+  }
+
+  peek(requester: Requester, roomId: RoomId): Promise<void> {
+    return this.#peeks.begin(requester, roomId)
+  }
+
+  unpeek(requester: Requester, roomId: RoomId): Promise<void> {
+    return this.#peeks.end(requester, roomId)
   }
 
   async #showPresence({ requester, setPresence }: SyncRequest): Promise<void> {
@@ -148,16 +160,17 @@ class SyncService implements SyncApi {
 
   async #answer({ request, filter, since, listener }: Question, from: number | undefined): Promise<PlacedAnswer> {
     const { streamClock, roomserver, userapi } = this.#sources
-    const { userId } = request.requester
-    const memberships = async () => {
-      const known = await roomserver.memberships(userId)
-      this.#notifier.follow(listener, known, streamClock.visible)
-      return known
+    const { userId, deviceId } = request.requester
+    const readRooms = async () => {
+      const memberships = await roomserver.memberships(userId)
+      const peeked = await this.#peeks.of(userId, deviceId)
+      this.#notifier.follow(listener, memberships, peeked, streamClock.visible)
+      return { memberships, peeked }
     }
     // The rooms have to be followed before the clock is read, and known as they are after it.
-    await memberships()
+    await readRooms()
     const visible = streamClock.visible
-    const known = await memberships()
+    const { memberships, peeked } = await readRooms()
     const ignored = await userapi.ignoredUsers(userId)
     const toDevice = await readToDevice(this.#sources, { requester: request.requester, since: from, upTo: visible })
     const view: SyncView = {
@@ -171,7 +184,7 @@ class SyncService implements SyncApi {
       ignored,
       sharing: once(() => roomserver.usersSharingRoomWith(userId)),
     }
-    const answer = await compose(this.#sources, view, known, toDevice.messages)
+    const answer = await compose(this.#sources, view, memberships, peeked, toDevice.messages)
     return { ...answer, upTo: view.upTo }
   }
 }

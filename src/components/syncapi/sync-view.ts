@@ -1,5 +1,7 @@
+import type { Bus } from '../../platform/bus.js'
 import type { CacheBudget } from '../../platform/cache.js'
 import type { ChangeFeed } from '../../platform/change-feed.js'
+import type { Database } from '../../platform/database.js'
 import type { Log } from '../../platform/log.js'
 import type { StreamClock } from '../../platform/stream-clock.js'
 import type { Clock } from '../../platform/time.js'
@@ -18,6 +20,8 @@ export interface SyncApiDeps {
   readonly streamClock: StreamClock
   readonly feed: ChangeFeed
   readonly caches: CacheBudget
+  readonly database: Database
+  readonly bus: Bus
   readonly time: Clock
   readonly log: Log
   readonly userapi: UserApi

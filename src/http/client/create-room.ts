@@ -47,9 +47,10 @@ function orderOf(user: Requester, given: z.output<typeof body>, defaultVersion: 
     version: given.room_version ?? defaultVersion,
     preset: given.preset ?? (isPublic ? 'public_chat' : 'private_chat'),
     published: isPublic,
-    aliasName: given.room_alias_name ?? undefined,
-    name: given.name ?? undefined,
-    topic: given.topic ?? undefined,
+    // Clients send the empty fields of their forms.
+    aliasName: given.room_alias_name || undefined,
+    name: given.name || undefined,
+    topic: given.topic || undefined,
     invite: given.invite ?? [],
     thirdPartyInvites: given.invite_3pid?.length ?? 0,
     isDirect: given.is_direct === true,

@@ -27,6 +27,7 @@ import { loginRoutes } from './login.js'
 import { logoutRoutes } from './logout.js'
 import { messagePaginationRoutes } from './message-pagination.js'
 import { passwordManagementRoutes } from './password-management.js'
+import { peekingRoutes } from './peeking.js'
 import { presenceRoutes } from './presence.js'
 import { profileRoutes } from './profile.js'
 import { pushRulesRoutes } from './pushrules.js'
@@ -71,6 +72,7 @@ export function clientRoutes(deps: RouteDeps): Route[] {
     ...logoutRoutes(deps),
     ...messagePaginationRoutes(deps),
     ...passwordManagementRoutes(deps),
+    ...peekingRoutes(deps),
     ...presenceRoutes(deps),
     ...profileRoutes(deps),
     ...pushRulesRoutes(deps),

@@ -11,7 +11,11 @@ const body = reasonedBody.refine((given) => {
   return signed === undefined || signed === null || isJsonObject(signed)
 }, 'third_party_signed: an object is expected')
 
-/** Servers named by `via` would be asked for a room that is not here; this server talks to no others. */
+/**
+ * Servers named by `via` would be asked for a room that is not here; this server talks to no others.
+ *
+ * SPEC-DEPARTURE: "Guest access" names only the first of the two paths; guests have always come by the second as well.
+ */
 export function joiningRoutes(deps: Pick<RouteDeps, 'roomserver' | 'userapi'>): Route[] {
   return [
     route({

@@ -104,16 +104,20 @@ export async function withoutIgnored(
   return events.filter(({ sender, stateKey }) => stateKey !== undefined || !ignored.has(sender))
 }
 
-/** Memberships of those who speak on a page, as they were at its newest event (CS "Lazy-loading room members"). */
+/**
+ * Memberships of those who speak on a page, as they were at its newest event (CS "Lazy-loading room members"). Where
+ * somebody was not yet a member then, or the event came before this server was in the room, as they are now: a room's
+ * creator speaks before they join.
+ */
 async function membersOf({ roomserver }: Deps, roomId: RoomId, chunk: readonly RoomEvent[]): Promise<RoomEvent[]> {
-  const senders = new Set(chunk.map(({ sender }) => sender))
+  const senders = new Set<string>(chunk.map(({ sender }) => sender))
   if (senders.size === 0) return []
+  const tuples = () => Array.from(senders, (sender) => ['m.room.member', sender] as const)
   const position = Math.max(...chunk.map((event) => event.position ?? 0))
-  const tuples = Array.from(senders, (sender) => ['m.room.member', sender] as const)
-  // What came from before this server was in the room has no place on its clock.
-  const state =
-    position > 0
-      ? await roomserver.stateAtPosition([{ roomId, position }], tuples)
-      : await roomserver.currentState([roomId], tuples)
-  return state.get(roomId) ?? []
+  const then = position > 0 ? await roomserver.stateAtPosition([{ roomId, position }], tuples()) : undefined
+  const members = then?.get(roomId) ?? []
+  for (const { stateKey } of members) if (stateKey !== undefined) senders.delete(stateKey)
+  if (senders.size === 0) return members
+  const now = await roomserver.currentState([roomId], tuples())
+  return [...members, ...(now.get(roomId) ?? [])]
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { sendMessage } from '../../workflows/send-message.js'
 import type { RouteDeps } from '../deps.js'
@@ -20,6 +21,22 @@ export function roomSendRoutes({ roomserver }: Pick<RouteDeps, 'roomserver'>): R
         const { user, params, body: content } = request
         const { roomId, eventType: type } = params
         const transaction = transactionOf(request)
+        return { event_id: await sendMessage({ roomserver }, { user, roomId, type, content, transaction }) }
+      },
+    }),
+    // SPEC-DEPARTURE: never specified since r0, but old bots send without a transaction id. Each request is a new one.
+    route({
+      method: 'POST',
+      path: '/_matrix/client/v3/rooms/{roomId}/send/{eventType}',
+      versions: ['r0'],
+      auth: 'guest',
+      rateLimit: 'client',
+      params: z.object({ roomId: roomIdSchema, eventType: z.string() }),
+      body: jsonObjectSchema,
+      async handler({ user, params, body: content, path }) {
+        const { roomId, eventType: type } = params
+        const { userId, deviceId } = user
+        const transaction = { userId, deviceId, path, txnId: randomUUID() }
         return { event_id: await sendMessage({ roomserver }, { user, roomId, type, content, transaction }) }
       },
     }),

@@ -189,7 +189,11 @@ describe('joined rooms', () => {
     const raw = await h.sync(alice, {
       filter: { event_format: 'federation', room: { rooms: [room], timeline: { limit: 1 } } },
     })
-    expect(raw.rooms.join[room].timeline.events[0]).toHaveProperty('auth_events')
+    expect(raw.rooms.join[room].timeline.events[0]).toMatchObject({
+      auth_events: expect.any(Array),
+      event_id: expect.any(String),
+      room_id: room,
+    })
   })
 
   it('the sending device sees its transaction id', async () => {
@@ -208,5 +212,35 @@ describe('joined rooms', () => {
     const elsewhere = await h.server.login(alice.userId)
     const others = (await h.sync(elsewhere, { filter })).rooms.join[room]
     expect(others.timeline.events[0].unsigned.transaction_id).toBeUndefined()
+  })
+
+  it('a name in the timeline is a name: no heroes', async () => {
+    const room = await h.room(alice, { name: 'Named' })
+    await h.join(room, bob)
+    const { summary } = (await h.sync(alice, { filter: { room: { rooms: [room] } } })).rooms.join[room]
+    expect(summary).toEqual({ 'm.joined_member_count': 2, 'm.invited_member_count': 0 })
+  })
+
+  it('a room of which the filter leaves nothing is not in the answer', async () => {
+    const room = await h.room(alice)
+    const filter = { room: { rooms: [room], timeline: { types: [] }, state: { types: ['org.example'] } } }
+    const { next_batch } = await h.sync(alice, { filter })
+    const content = { membership: 'join', displayname: 'Other' }
+    await h.state(alice, room, 'm.room.member', content, alice.userId)
+    expect((await h.sync(alice, { since: next_batch, filter })).rooms).toBeUndefined()
+  })
+
+  it('who comes back to a private room finds what still holds behind all that they may not see', async () => {
+    const carol = await h.user('carol')
+    const room = await h.room(alice, { visibility: 'joined' })
+    await h.join(room, carol)
+    const { next_batch } = await h.sync(carol)
+    await h.member(carol, room, 'leave')
+    await h.join(room, bob)
+    for (let index = 0; index < 30; index++) await h.say(alice, room, `hidden ${index}`)
+    await h.join(room, carol)
+    const { timeline } = (await h.sync(carol, { since: next_batch })).rooms.join[room]
+    expect(timeline.events.map(({ state_key }: Body) => state_key)).toContain(bob.userId)
+    expect(shown(timeline.events).some((body) => body.startsWith('hidden'))).toBe(false)
   })
 })

@@ -129,11 +129,11 @@ describe('long polls', () => {
     }
   })
 
-  it('300 polls of one user, woken by one event, do not hold up the event loop (F57)', async () => {
+  it('1,000 polls of one user, woken by one event, do not hold up the event loop (F57)', async () => {
     const room = await h.room(alice)
     const { next_batch } = await h.sync(alice)
     const filter = { room: { rooms: [room] }, presence: { types: [] } }
-    const polls = Array.from({ length: 300 }, () => h.sync(alice, { since: next_batch, timeout: LONG, filter }))
+    const polls = Array.from({ length: 1_000 }, () => h.sync(alice, { since: next_batch, timeout: LONG, filter }))
     await h.server.settle()
     let longest = 0
     let last = performance.now()
@@ -147,7 +147,7 @@ describe('long polls', () => {
     }
     clearInterval(ticks)
     // The clients of the test run on the same loop.
-    expect(longest).toBeLessThan(200)
+    expect(longest).toBeLessThan(250)
   })
 })
 

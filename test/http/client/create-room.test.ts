@@ -59,14 +59,13 @@ describe('createRoom', () => {
       'm.room.canonical_alias',
       'm.room.join_rules',
       'm.room.history_visibility',
-      'm.room.guest_access',
       'm.room.encryption',
       'm.room.name',
       'm.room.topic',
       'm.room.member',
     ])
-    expect(body.chunk[9].content).toEqual({ topic: 'Topic', 'm.topic': { 'm.text': [{ body: 'Topic' }] } })
-    expect(body.chunk[10].content).toMatchObject({ membership: 'invite', is_direct: true, displayname: 'bob' })
+    expect(body.chunk[8].content).toEqual({ topic: 'Topic', 'm.topic': { 'm.text': [{ body: 'Topic' }] } })
+    expect(body.chunk[9].content).toMatchObject({ membership: 'invite', is_direct: true, displayname: 'bob' })
     expect((await alice.get('/directory/room/%23ordered:test.example')).body.room_id).toBe(roomId)
   })
 
@@ -180,6 +179,13 @@ describe('createRoom', () => {
       create({ visibility: 'public', room_alias_name: 'counted', name: 'n', topic: 't', invite: [bob.userId] }),
     )
     expect(statements.length, statements.join('\n')).toBeLessThanOrEqual(24)
+  })
+
+  test('empty fields of a form are none', async () => {
+    const roomId = await create({ room_alias_name: '', name: '', topic: '', preset: null, invite: null })
+    for (const type of ['m.room.canonical_alias', 'm.room.name', 'm.room.topic']) {
+      expect((await alice.get(`/rooms/${roomId}/state/${type}`)).body.errcode).toBe('M_NOT_FOUND')
+    }
   })
 
   test('guests make no rooms', async () => {

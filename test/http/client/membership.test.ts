@@ -98,6 +98,8 @@ describe('joining', () => {
     const visitor = await guest()
     const closed = await publicRoom(alice)
     expect(await refusal(visitor.post(`/rooms/${closed}/join`))).toEqual([403, 'M_GUEST_ACCESS_FORBIDDEN'])
+    const knock = setState(visitor, closed, 'm.room.member', { membership: 'knock' }, visitor.userId)
+    expect(await refusal(knock)).toEqual([403, 'M_GUEST_ACCESS_FORBIDDEN'])
     await ok(setState(alice, closed, 'm.room.guest_access', { guest_access: 'can_join' }))
     await ok(visitor.post(`/rooms/${closed}/join`))
     await ok(visitor.put(`/rooms/${closed}/send/m.room.message/1`, { body: 'hello' }))
@@ -123,7 +125,10 @@ describe('joining', () => {
     expect(await refusal(bob.post(`/join/${roomId}`, { third_party_signed: forged }))).toEqual([403, 'M_FORBIDDEN'])
     expect(await refusal(carol.post(`/join/${roomId}`, { third_party_signed: proof }))).toEqual([403, 'M_FORBIDDEN'])
     await ok(bob.post(`/join/${roomId}`, { third_party_signed: proof }))
-    expect(await membershipOf(alice, roomId, bob.userId)).toBe('join')
+    expect((await getState(alice, roomId, 'm.room.member', bob.userId)).body).toEqual({
+      membership: 'join',
+      displayname: 'bob',
+    })
     await ok(setState(alice, roomId, 'm.room.third_party_invite', { ...invite, key_validity_url: 'https://id' }, 'two'))
     const unchecked = { ...proof, mxid: carol.userId, token: 'two' }
     expect(await refusal(carol.post(`/join/${roomId}`, { third_party_signed: unchecked }))).toEqual([

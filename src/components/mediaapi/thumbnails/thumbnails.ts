@@ -33,7 +33,10 @@ export class Thumbnails {
   readonly #pool: DecoderPool
   readonly #known: Cache<string, Known>
   readonly #refused = new LRUCache<string, Refusal>({ max: REFUSED_PICTURES, ttl: REFUSED_MS })
-  /** What is being made, so that it is made once for all who want it. */
+  /**
+   * What is being made, so that it is made once for all who want it. By urgency: who wants a thumbnail now does not wait for
+   * one whose turn comes last.
+   */
   readonly #underWay = new Map<string, Promise<unknown>>()
 
   constructor(context: Context) {
@@ -84,7 +87,7 @@ export class Thumbnails {
   #knownOf(hash: string, urgency: 'wanted' | 'in-advance'): Promise<Known> {
     const known = this.#known.get(hash)
     if (known !== undefined) return Promise.resolve(known)
-    return this.#once(hash, async () => {
+    return this.#once(`${urgency} ${hash}`, async () => {
       const image = (await this.#stored(hash)) ?? (await this.#measured(hash, urgency))
       const loaded = { image, thumbnails: await this.#context.database.run(SELECT_THUMBNAILS, hash) }
       this.#known.set(hash, loaded)
@@ -111,8 +114,8 @@ export class Thumbnails {
   }
 
   #made(hash: string, kind: ThumbnailKind, urgency: 'wanted' | 'in-advance'): Promise<ThumbnailRow> {
-    return this.#once(`${hash} ${fileName(kind)}`, async () => {
-      const { files, database, time } = this.#context
+    return this.#once(`${urgency} ${hash} ${fileName(kind)}`, async () => {
+      const { files, time } = this.#context
       const known = this.#known.get(hash)
       const there = known && find(known, kind)
       if (there !== undefined) return there
@@ -123,12 +126,15 @@ export class Thumbnails {
       const received = await files.receive(Readable.from([Buffer.from(bytes)]), undefined)
       const { width, height, method, animated } = kind
       const sizeBytes = received.sizeBytes
-      await keepFile({ ...this.#context, database }, received, { hash, name: fileName(kind) }, (tx) =>
+      await keepFile(this.#context, received, { hash, name: fileName(kind) }, (tx) =>
         tx.run(UPSERT_THUMBNAIL, hash, width, height, method, animated, contentType, sizeBytes, time.now()),
       )
       const row: ThumbnailRow = { ...kind, content_type: contentType, size_bytes: sizeBytes }
       const before = this.#known.peek(hash)
-      if (before !== undefined) this.#known.set(hash, { ...before, thumbnails: [...before.thumbnails, row] })
+      if (before !== undefined) {
+        const others = before.thumbnails.filter((other) => !isKind(other, kind))
+        this.#known.set(hash, { ...before, thumbnails: [...others, row] })
+      }
       return row
     })
   }

@@ -10,7 +10,7 @@ import { isComingOrGoing, type MemberChange, readMemberChanges } from './member-
 import { readDetails, wantsSummary } from './room-details.js'
 import type { RoomPart } from './room-plan.js'
 import { type Heroes, type RoomSpan, readStates, type StateNews } from './room-state.js'
-import { hasContents, joinedRoomText, leftRoomText, type RoomContents } from './room-texts.js'
+import { hasContents, joinedRoomText, otherRoomText, type RoomContents } from './room-texts.js'
 import { readTimelines } from './timeline.js'
 
 /** Rooms, and members in them, that are in memory as events at the same time. */
@@ -30,9 +30,10 @@ export interface RoomSelection {
 type RoomText = readonly [RoomId, string]
 
 export interface ComposedRooms {
-  /** Texts of `rooms.join` and `rooms.leave`, by room. */
+  /** Texts of `rooms.join`, `rooms.leave` and `rooms.peek`, by room. */
   readonly join: readonly RoomText[]
   readonly leave: readonly RoomText[]
+  readonly peek: readonly RoomText[]
   /** Changes of memberships in rooms that the client knew. */
   readonly memberChanges: readonly MemberChange[]
 }
@@ -48,6 +49,7 @@ export async function composeRooms(
 ): Promise<ComposedRooms> {
   const join: RoomText[] = []
   const leave: RoomText[] = []
+  const peek: RoomText[] = []
   const changes: MemberChange[] = []
   const chunks = await chunksOf(sources, view, selection.moved)
   if (selection.still.length > 0) chunks.push([])
@@ -56,10 +58,11 @@ export async function composeRooms(
     const composed = await composeChunk(sources, view, selection, chunk, isLast ? selection.still : [])
     join.push(...composed.join)
     leave.push(...composed.leave)
+    peek.push(...composed.peek)
     changes.push(...composed.memberChanges)
     if (!isLast) await nextTurn()
   }
-  return { join, leave, memberChanges: changes }
+  return { join, leave, peek, memberChanges: changes }
 }
 
 /** Without lazy loading a room weighs as much as it has members. */
@@ -135,7 +138,8 @@ async function composeChunk(
     join: inSection('join')
       .filter((part) => isStill.has(part) || part.fresh || view.fullState || hasContents(contentsOf(part)))
       .map((part) => [part.roomId, joinedRoomText(view, contentsOf(part), textOf)]),
-    leave: inSection('leave').map((part) => [part.roomId, leftRoomText(view, contentsOf(part), textOf)]),
+    leave: inSection('leave').map((part) => [part.roomId, otherRoomText(view, contentsOf(part), textOf)]),
+    peek: inSection('peek').map((part) => [part.roomId, otherRoomText(view, contentsOf(part), textOf)]),
     memberChanges: changes,
   }
 }

@@ -1,12 +1,13 @@
 import { membershipIn } from '../../../protocol/event/content.js'
 import type { RoomId, UserId } from '../../../protocol/ids.js'
 import type { Membership, RoomEvent, RoomMembership } from '../../roomserver/index.js'
+import type { PeekedRooms } from '../peeks.js'
 import type { SyncSources, SyncView } from '../sync-view.js'
 
 /** A room of the answer that has a timeline, and from where to where it is told. */
 export interface RoomPart {
   readonly roomId: RoomId
-  readonly section: 'join' | 'leave'
+  readonly section: 'join' | 'leave' | 'peek'
   /** Told as if the client knew nothing of it: joined since the token, or an initial sync. */
   readonly fresh: boolean
   /** The client knows everything up to here. */
@@ -22,6 +23,8 @@ export interface RoomPlan {
   /** Every joined room that the filter lets through; which of them have anything new is decided later. */
   readonly joined: readonly RoomPart[]
   readonly left: readonly RoomPart[]
+  /** Rooms that the device looks into from outside. */
+  readonly peeked: readonly RoomPart[]
   readonly invited: readonly RoomMembership[]
   readonly knocked: readonly RoomMembership[]
 }
@@ -37,6 +40,7 @@ export async function planRooms(
   sources: SyncSources,
   view: SyncView,
   memberships: ReadonlyMap<RoomId, RoomMembership>,
+  peeked: PeekedRooms,
 ): Promise<RoomPlan> {
   const wanted: RoomMembership[] = []
   for (const membership of memberships.values())
@@ -52,10 +56,26 @@ export async function planRooms(
       view,
       settled.filter((room) => isTold(room, view, isNew(room))),
     ),
+    peeked: peekedParts(view, memberships, peeked),
     invited: settled.filter((room) => room.membership === 'invite' && isNew(room) && !view.ignored.has(room.sender)),
     knocked: settled.filter((room) => room.membership === 'knock' && isNew(room)),
   }
   return tooNew.length === 0 ? plan : withRoomsAsTheyWere(sources, view, plan, tooNew)
+}
+
+/** Whoever is in a room does not look into it from outside. */
+function peekedParts(
+  view: SyncView,
+  memberships: ReadonlyMap<RoomId, RoomMembership>,
+  peeked: PeekedRooms,
+): RoomPart[] {
+  const parts: RoomPart[] = []
+  for (const [roomId, position] of peeked) {
+    if (position > view.upTo || !view.filter.rooms.allows(roomId)) continue
+    if (memberships.get(roomId)?.membership === 'join') continue
+    parts.push({ ...joinedPart(view, roomId, view.since === undefined || position > view.since), section: 'peek' })
+  }
+  return parts
 }
 
 function joinedPart({ since, upTo }: SyncView, roomId: RoomId, fresh: boolean): RoomPart {

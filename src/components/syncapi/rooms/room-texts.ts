@@ -39,7 +39,8 @@ export function joinedRoomText(view: SyncView, room: RoomContents, textOf: TextO
   ])
 }
 
-export function leftRoomText(view: SyncView, room: RoomContents, textOf: TextOf): string {
+/** A room that the user is not in: left, or looked into. */
+export function otherRoomText(view: SyncView, room: RoomContents, textOf: TextOf): string {
   return objectText([
     stateMember(view, room, textOf),
     ['timeline', timelineText(view, room.timeline, textOf)],
