@@ -93,6 +93,8 @@ async function startClaimed(cluster: string, options: EmbeddedOptions): Promise<
   if (await isMissing(join(cluster, 'PG_VERSION'))) await initialise(cluster, runtime, runAs, place, options)
   await checkVersion(cluster, runtime)
   await removeStalePidFile(cluster)
+  // The socket's lock, too, is believed whenever some process of its user has that pid.
+  await rm(join(place.socketDirectory, `.s.PGSQL.${PORT}.lock`), { force: true })
   return launch(cluster, runtime, runAs, place, options)
 }
 

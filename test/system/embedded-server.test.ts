@@ -1,9 +1,10 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { isAlive } from '../../src/platform/embedded-process.js'
 import { type ChildServer, type ChildUser, memoryOf, startChildServer } from '../support/child-server.js'
+import { adminQuery } from '../support/postgres.js'
 import { message, messagesOf, roomOf, sendPath } from './collect.js'
 
 const GONE_MS = 10_000
@@ -59,11 +60,20 @@ describe('the server on its embedded PostgreSQL', () => {
     expect(await messagesOf(alice, roomId)).toEqual(acknowledged)
   }, 20_000)
 
-  it('kill -9 of PostgreSQL: nothing that was answered is lost', async () => {
+  it('kill -9 of PostgreSQL: the server ends, and the next start has everything', async () => {
     await say('before-postgres-dies')
     process.kill(await postmasterOf(server), 'SIGKILL')
-    // The server ends, or answers 503; either way the next start has everything.
-    if (server.isRunning) await server.kill('SIGTERM')
+    expect((await server.exited()).code).toBe(1)
+    // In a container that was restarted the pid in a file left behind is soon another process's of the same user.
+    const [other] = await adminQuery<{ pid: number }>(
+      inject('postgresUrl'),
+      "SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'",
+    )
+    for (const name of ['postmaster.pid', '.s.PGSQL.5432.lock']) {
+      const file = join(server.folder, 'data/postgres', name)
+      const lines = (await readFile(file, 'utf8')).split('\n')
+      await writeFile(file, [other?.pid, ...lines.slice(1)].join('\n'))
+    }
     await server.start()
     expect(await messagesOf(alice, roomId)).toEqual(acknowledged)
   }, 20_000)

@@ -35,11 +35,14 @@ import { readMarkersRoutes } from './read-markers.js'
 import { receiptsRoutes } from './receipts.js'
 import { redactionRoutes } from './redaction.js'
 import { registrationRoutes } from './registration.js'
+import { relationsRoutes } from './relations.js'
+import { roomEventByTimestampRoutes } from './room-event-by-timestamp.js'
 import { roomSendRoutes } from './room-send.js'
 import { roomStateRoutes } from './room-state.js'
 import { roomsRoutes } from './rooms.js'
 import { syncRoutes } from './sync.js'
 import { tagsRoutes } from './tags.js'
+import { threadsListRoutes } from './threads-list.js'
 import { toDeviceRoutes } from './to-device.js'
 import { typingRoutes } from './typing.js'
 import { versionsRoutes } from './versions.js'
@@ -80,6 +83,8 @@ export function clientRoutes(deps: RouteDeps): Route[] {
     ...receiptsRoutes(deps),
     ...redactionRoutes(deps),
     ...registrationRoutes(deps),
+    ...relationsRoutes(deps),
+    ...roomEventByTimestampRoutes(deps),
     ...roomSendRoutes(deps),
     ...roomsRoutes(deps),
     ...roomStateRoutes(deps),
@@ -87,6 +92,7 @@ export function clientRoutes(deps: RouteDeps): Route[] {
     ...staticRoutes(),
     ...syncRoutes(deps),
     ...tagsRoutes(deps),
+    ...threadsListRoutes(deps),
     ...toDeviceRoutes(deps),
     ...typingRoutes(deps),
     ...versionsRoutes(),

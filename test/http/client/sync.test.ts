@@ -57,4 +57,11 @@ describe('GET /sync', () => {
     expect(await bodies(timeline.prev_batch)).toEqual(['m2', 'm1', 'm0'])
     expect(await bodies(next_batch)).toEqual(['m4', 'm3', 'm2'])
   })
+
+  it('offers no way back from the beginning of a room', async () => {
+    const { room_id } = (await alice.post('/createRoom')).body
+    const { timeline } = (await alice.get('/sync')).body.rooms.join[room_id]
+    expect(timeline.events[0].type).toBe('m.room.create')
+    expect(timeline).not.toHaveProperty('prev_batch')
+  })
 })

@@ -111,12 +111,7 @@ export class RelationReads implements RoomRelations {
   }
 }
 
-function columnsOf(
-  roomNid: number,
-  request: RelationsRequest,
-  cursor: TopologicalToken,
-  size: number,
-): RelatedColumns {
+function columnsOf(roomNid: number, request: RelationsRequest, cursor: TopologicalToken, size: number): RelatedColumns {
   const { eventId, recurse, relType, eventType, notSenders, direction } = request
   const bound = request.to ?? (direction === 'b' ? START : END)
   const [from, to] = direction === 'b' ? [bound, cursor] : [cursor, bound]

@@ -55,8 +55,8 @@ export interface ThreadRow {
 }
 
 /**
- * Roots of the threads of a room whose newest event came before `before`, the one that was written in last first. What
- * ignored users say makes no thread and moves none.
+ * Roots of the threads of a room whose newest event, up to a position, came last of all first. What ignored users say in
+ * a thread makes none and moves none.
  */
 export const SELECT_THREADS = statement<
   ThreadRow,
@@ -70,7 +70,7 @@ export const SELECT_THREADS = statement<
     WHERE l.room_nid = $1 AND l.rel_type = 'm.thread' AND e.position <= $2 AND e.sender <> ALL($4::text[])
     GROUP BY l.relates_to) thread
   JOIN roomserver.events root ON root.event_id = thread.relates_to
-  WHERE root.room_nid = $1 AND root.position IS NOT NULL AND root.sender <> ALL($4::text[])
+  WHERE root.room_nid = $1 AND root.position IS NOT NULL
     AND ($3::text IS NULL OR thread.participated OR root.sender = $3::text)
   ORDER BY thread.latest DESC LIMIT $5`,
 )

@@ -55,9 +55,12 @@ function stateMember({ stateAfter }: SyncView, { details }: RoomContents, textOf
 }
 
 function timelineText({ since = 0 }: SyncView, timeline: Timeline | undefined, textOf: TextOf): string {
-  const events = arrayText((timeline?.events ?? []).map(textOf))
-  const prevBatch = quote(timeline?.prevBatch ?? formatToken(since))
-  return `{"events":${events},"limited":${timeline?.limited ?? false},"prev_batch":${prevBatch}}`
+  const prevBatch = timeline === undefined ? formatToken(since) : timeline.prevBatch
+  return objectText([
+    ['events', arrayText((timeline?.events ?? []).map(textOf))],
+    ['limited', String(timeline?.limited ?? false)],
+    ['prev_batch', prevBatch === undefined ? undefined : quote(prevBatch)],
+  ])
 }
 
 /** Heroes make up for a name: a room that has one is shown without. */

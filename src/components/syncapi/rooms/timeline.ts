@@ -8,7 +8,8 @@ import type { RoomPart } from './room-plan.js'
 export interface Timeline {
   readonly events: readonly RoomEvent[]
   readonly limited: boolean
-  readonly prevBatch: string
+  /** Undefined: the room's creation is in the timeline, and nothing came before it. */
+  readonly prevBatch: string | undefined
   /** State up to here is told before the timeline. */
   readonly start: number
   /** Something lies between where the client was and the first event. */
@@ -129,13 +130,12 @@ function timelineOf(
   return {
     events,
     limited,
-    prevBatch: prevBatchOf(part, isCut ? undefined : page, first),
+    prevBatch: events[0]?.type === 'm.room.create' ? undefined : prevBatchOf(part, isCut ? undefined : page, first),
     start: first === undefined ? part.upTo : first - 1,
     hasGap: first !== undefined && (page?.limited === true || events[0] !== found[0]),
   }
 }
 
-/** Always given, though nothing may be found there: clients take a missing one for an older server. */
 function prevBatchOf({ after, upTo }: RoomPart, page: TimelinePage | undefined, first: number | undefined): string {
   if (page?.end !== undefined) return formatTopologicalToken(page.end)
   if (first !== undefined) return formatToken(Math.max(first - 1, 0))
