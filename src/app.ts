@@ -25,6 +25,7 @@ import { createStreamClock, type StreamClock } from './platform/stream-clock.js'
 import { type Clock, systemClock } from './platform/time.js'
 import { startWatchdog } from './platform/watchdog.js'
 import type { SigningKey } from './protocol/signing.js'
+import { finishDeactivations } from './workflows/deactivate-account.js'
 
 export interface AppOptions {
   readonly config: Config
@@ -84,7 +85,13 @@ export async function createApp(options: AppOptions): Promise<App> {
   })
   const keyserver = createKeyServer({ ...shared, userapi })
   const ephemeral = createEphemeral({ ...shared, config: config.global, log: log.child('ephemeral') })
-  const pushserver = createPushServer({ ...shared, userapi, roomserver, log: log.child('pushserver') })
+  const pushserver = createPushServer({
+    ...shared,
+    config: { userApi: config.user_api, networks: config.federation_api },
+    userapi,
+    roomserver,
+    log: log.child('pushserver'),
+  })
   roomserver.readBeforeVisible(pushserver.reader)
   const syncapi = createSyncApi({
     ...shared,
@@ -141,6 +148,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   lifecycle.add({ name: 'ephemeral', start: () => ephemeral.start(), stop: () => ephemeral.stop() })
   lifecycle.add({ name: 'pushserver', start: () => pushserver.start(), stop: () => pushserver.stop() })
   lifecycle.add({ name: 'syncapi', start: () => syncapi.start() })
+  lifecycle.add({ name: 'deactivations', start: () => finishDeactivations({ userapi, roomserver }) })
   lifecycle.add({
     name: 'http',
     // Long polls are answered as soon as the listener is closed, the rest has the lifecycle's time.

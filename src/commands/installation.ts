@@ -30,6 +30,8 @@ export interface InstallationOptions {
   readonly ignoreDendriteData: boolean
   /** For a command that asks a running server instead of waiting for it to go. */
   readonly preferHolder?: boolean
+  /** Told to stop: nothing further is begun, and what was begun is undone. */
+  readonly signal?: AbortSignal
   readonly onLockLost: () => void
   /** The embedded PostgreSQL has ended by itself. */
   readonly onDatabaseGone: () => void
@@ -73,6 +75,7 @@ export async function openInstallation(options: InstallationOptions): Promise<In
       onError: (error) => options.log.error({ err: error }, 'an action after a transaction failed'),
     })
     closers.push(() => database.close())
+    options.signal?.throwIfAborted()
     const databaseDisplay = target.kind === 'embedded' ? `embedded PostgreSQL in ${target.dataDir}` : target.display
     const remark = await checkEncoding(database)
     if (remark !== undefined) options.log.warn(remark)
@@ -87,6 +90,7 @@ export async function openInstallation(options: InstallationOptions): Promise<In
     }
     const lock = await lockAndMigrate(options, database, applicationName)
     closers.push(() => lock.release())
+    options.signal?.throwIfAborted()
     const { signingKey, isNew } = await identify(config, database)
     return { database, signingKey, lock, databaseDisplay, isNew, close }
   } catch (error) {
@@ -120,10 +124,11 @@ async function lockAndMigrate(
   database: OpenDatabase,
   applicationName: string,
 ): Promise<InstanceLock> {
-  const { log, address, onLockLost } = options
+  const { log, address, onLockLost, signal } = options
   const connectionString = database.connectionString
   if (!(await isMigrated(database))) await migrate({ connectionString })
-  const lock = await acquireInstanceLock({ database, applicationName, address, onLost: onLockLost, log })
+  const waiting = signal === undefined ? {} : { signal }
+  const lock = await acquireInstanceLock({ database, applicationName, address, onLost: onLockLost, log, ...waiting })
   try {
     const applied = await migrate({ connectionString })
     for (const migration of applied) log.info({ migration }, 'database schema brought up to date')
@@ -198,6 +203,11 @@ function explain(error: unknown, config: Config): unknown {
     const where = config.global.database.connection_string === '' ? 'The embedded PostgreSQL' : 'The database'
     return new CommandFailed(
       `${where} cannot be reached: ${error.message}\nCheck global.database.connection_string (or DATABASE_URL).`,
+    )
+  }
+  if (error instanceof Error && 'code' in error && 'syscall' in error && 'path' in error) {
+    return new CommandFailed(
+      `${error.message}\nThe server keeps its files in global.data_dir (NEURITE_DATA_DIR), ${config.global.data_dir}, which must be its own to write.`,
     )
   }
   return error

@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { createSecureContext } from 'node:tls'
 import type { Environment } from '../config/environment.js'
 import { CommandFailed } from './command.js'
 
 /** One address to listen on. */
 export type Listener = { readonly display: string } & (
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly tls?: { cert: string; key: string } }
-  | { readonly kind: 'unix'; readonly path: string; readonly permission: number }
+  | { readonly kind: 'unix'; readonly path: string; readonly mode: number }
 )
 
 export interface Listeners {
@@ -54,7 +55,7 @@ export function parseListeners(
 
 function unixOnly(flags: ListenerFlags, cwd: string): Listeners {
   const path = resolve(cwd, flags['unix-socket'])
-  const permission = Number.parseInt(flags['unix-socket-permission'], 8)
+  const mode = Number.parseInt(flags['unix-socket-permission'], 8)
   if (!/^[0-7]{3,4}$/.test(flags['unix-socket-permission'])) {
     throw new CommandFailed(
       `-unix-socket-permission: ${flags['unix-socket-permission']} is not an octal mode such as 755`,
@@ -62,7 +63,7 @@ function unixOnly(flags: ListenerFlags, cwd: string): Listeners {
   }
   const display = `unix:${path}`
   return {
-    all: [{ kind: 'unix', path, permission, display }],
+    all: [{ kind: 'unix', path, mode, display }],
     tcp: [],
     commandAddress: display,
     clientAddress: display,
@@ -73,7 +74,15 @@ function readTls(flags: ListenerFlags, cwd: string): { cert: string; key: string
   const { 'tls-cert': cert, 'tls-key': key } = flags
   if (cert === '' && key === '') return undefined
   if (cert === '' || key === '') throw new CommandFailed('-tls-cert and -tls-key go together: give both, or neither')
-  return { cert: readPem(resolve(cwd, cert), '-tls-cert'), key: readPem(resolve(cwd, key), '-tls-key') }
+  const tls = { cert: readPem(resolve(cwd, cert), '-tls-cert'), key: readPem(resolve(cwd, key), '-tls-key') }
+  try {
+    createSecureContext(tls)
+  } catch (error) {
+    throw new CommandFailed(
+      `-tls-cert and -tls-key: ${cert} and ${key} are no certificate and its private key (${error instanceof Error ? error.message : String(error)})`,
+    )
+  }
+  return tls
 }
 
 function readPem(path: string, flag: string): string {

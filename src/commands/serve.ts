@@ -2,7 +2,7 @@ import { type App, createApp } from '../app.js'
 import { loadConfig } from '../config/load.js'
 import { cacheBudget, readMemoryLimit } from '../config/memory.js'
 import type { Config } from '../config/schema.js'
-import { type Log, type LogOutput, openLog } from '../platform/log.js'
+import { type Log, type LogOutput, type OpenLog, openLog } from '../platform/log.js'
 import { CommandFailed, defineCommand, type Output } from './command.js'
 import { booleanFlag, textFlag } from './flags.js'
 import { type Installation, openInstallation } from './installation.js'
@@ -43,14 +43,18 @@ export const serveCommand = defineCommand({
     })
     const { config } = loaded
     refuseOpenRegistration(config, values['really-enable-open-registration'])
-    const log = openLog(logOutputs(config))
-    for (const line of [...loaded.warnings, ...loaded.notices]) log.warn(line)
+    const outputs = logOutputs(config)
+    const log = openLog(outputs)
+    const remarks = [...loaded.warnings, ...loaded.notices]
+    for (const line of remarks) log.warn(line)
+    tellTerminal(stderr, outputs, remarks, log)
     const cache = cacheBudget(config, readMemoryLimit())
     if (cache.warning !== undefined) log.warn(cache.warning)
     log.warn('this version does not talk to other servers and stores no media yet')
 
     const stopped = stopSignals(log)
     const installation = await openInstallation({
+      signal: stopped.signal,
       config,
       env,
       log,
@@ -58,7 +62,11 @@ export const serveCommand = defineCommand({
       ignoreDendriteData: values['ignore-dendrite-data'],
       onLockLost: () => stopped.now('another server has taken over the database', 1),
       onDatabaseGone: () => stopped.now('the embedded PostgreSQL has ended by itself', 1),
+    }).catch((error: unknown) => {
+      if (stopped.signal.aborted) return undefined
+      throw error
     })
+    if (installation === undefined) return await stoppedEarly(stopped, log)
     if (!('lock' in installation)) throw new CommandFailed('another server runs on this database')
     let app: App | undefined
     try {
@@ -71,16 +79,13 @@ export const serveCommand = defineCommand({
         cacheBytes: cache.bytes,
       })
       await app.start()
-      await app.listen(listeners.all)
+      if (!stopped.signal.aborted) await app.listen(listeners.all)
     } catch (error) {
       await app?.stop()
       await installation.close()
-      throw error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
-        ? new CommandFailed(
-            `${error.message}\nAnother program listens there: stop it, or choose another -http-bind-address.`,
-          )
-        : error
+      throw listenFailure(error) ?? error
     }
+    if (stopped.signal.aborted) return await runUntilStopped(app, installation, stopped, log)
     greet(stderr, config, listeners, installation, loaded.file)
     return await runUntilStopped(app, installation, stopped, log)
   },
@@ -89,37 +94,70 @@ export const serveCommand = defineCommand({
 async function runUntilStopped(app: App, installation: Installation, stopped: Stopping, log: Log): Promise<number> {
   const { reason, code } = await stopped.asked
   log.info({ reason }, 'stopping')
-  const deadline = setTimeout(() => process.exit(code === 0 ? 0 : code), SHUTDOWN_MS)
-  deadline.unref()
   await app.stop()
   await installation.close()
-  clearTimeout(deadline)
   log.info('stopped')
   return code
 }
 
+/** Nothing is open any more; the process ends by itself. */
+async function stoppedEarly(stopped: Stopping, log: Log): Promise<number> {
+  const { reason, code } = await stopped.asked
+  log.info({ reason }, 'stopped while starting')
+  return code
+}
+
+/** In the words of the flags; undefined when the failure is not one of listening. */
+function listenFailure(error: unknown): CommandFailed | undefined {
+  if (!(error instanceof Error && 'code' in error && 'syscall' in error)) return undefined
+  if (error.code === 'EADDRINUSE')
+    return new CommandFailed(
+      `${error.message}\nAnother program listens there: stop it, or choose another address (-http-bind-address, -https-bind-address, -unix-socket).`,
+    )
+  if (!['listen', 'bind', 'getaddrinfo'].includes(String(error.syscall))) return undefined
+  return new CommandFailed(
+    `${error.message}\nCheck -http-bind-address, -https-bind-address or -unix-socket: this machine or this user cannot listen there.`,
+  )
+}
+
 interface Stopping {
   readonly asked: Promise<{ reason: string; code: number }>
+  /** Aborted as soon as it is asked. */
+  readonly signal: AbortSignal
   now(reason: string, code: number): void
 }
 
-/** The first signal stops in order, a second one at once. */
+/**
+ * `npm start` hands Ctrl-C on although the terminal has told the server already: signals of one moment are one, and only a
+ * later one means that somebody has lost patience.
+ */
+const SAME_SIGNAL_MS = 500
+
+/** The first signal stops in order, whatever the server is at; a later one at once. */
 function stopSignals(log: Log): Stopping {
-  let ask: (value: { reason: string; code: number }) => void = () => undefined
+  let tell: (value: { reason: string; code: number }) => void = () => undefined
   const asked = new Promise<{ reason: string; code: number }>((resolve) => {
-    ask = resolve
+    tell = resolve
   })
-  let signals = 0
+  const aborting = new AbortController()
+  const ask = (reason: string, code: number): void => {
+    if (aborting.signal.aborted) return
+    setTimeout(() => process.exit(code), SHUTDOWN_MS).unref()
+    tell({ reason, code })
+    aborting.abort()
+  }
+  let askedAt: number | undefined
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
-      signals++
-      if (signals > 1) process.exit(1)
-      ask({ reason: signal, code: 0 })
+      const now = performance.now()
+      askedAt ??= now
+      if (now - askedAt > SAME_SIGNAL_MS) process.exit(1)
+      ask(signal, 0)
     })
   }
   // A defect in one place must not take the server down without a word; what is in the database stays whole.
   process.on('unhandledRejection', (error) => log.error({ err: error }, 'a rejected promise that nobody handled'))
-  return { asked, now: (reason, code) => ask({ reason, code }) }
+  return { asked, signal: aborting.signal, now: ask }
 }
 
 function refuseOpenRegistration(config: Config, really: boolean): void {
@@ -138,6 +176,15 @@ function logOutputs(config: Config): LogOutput[] {
     if (entry.type === 'file') return [{ type: 'file', level, path: logFile(entry.params.path) }]
     return []
   })
+}
+
+/** Whoever starts it sees the remarks also where the log goes to files only, and that a file cannot be written. */
+function tellTerminal(stderr: Output, outputs: readonly LogOutput[], remarks: readonly string[], log: OpenLog): void {
+  const inFilesOnly = outputs.length > 0 && outputs.every(({ type }) => type === 'file')
+  if (inFilesOnly) for (const line of remarks) stderr.write(`${line}\n`)
+  for (const failure of log.failures()) {
+    stderr.write(`logging: ${failure}: lines are lost until the server may write there (logging[].params.path)\n`)
+  }
 }
 
 /** Dendrite is given a folder, and names the file itself. */

@@ -17,7 +17,7 @@ export function loadSigningKey(config: Config, mayCreate: boolean): SigningKey {
           'Put the key file back from your backup; a new key would not be accepted by anybody.',
       )
     }
-    createSigningKeyFile(path)
+    make(path)
   }
   try {
     return parseKeyPem(readFileSync(path, 'utf8'))
@@ -25,6 +25,18 @@ export function loadSigningKey(config: Config, mayCreate: boolean): SigningKey {
     const why = error instanceof Error ? error.message : String(error)
     throw new CommandFailed(
       `global.private_key: ${path} cannot be used: ${why}\n\`neurite generate-keys -private-key FILE\` makes a key.`,
+    )
+  }
+}
+
+function make(path: string): void {
+  try {
+    createSigningKeyFile(path)
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new CommandFailed(
+      `global.private_key: ${path} does not exist, and no new key can be put there: ${why}\n` +
+        'Let its folder be writable for the server, or name another path.',
     )
   }
 }

@@ -12,11 +12,10 @@ import { CORS_HEADERS } from './cors.js'
 import { errorReply } from './error-handler.js'
 import type { RateLimits } from './rate-limit.js'
 import { type BodyStream, Reply, type Route, type RouteRequest, type StreamedBody } from './route.js'
-import type { Match, Router } from './router.js'
+import type { Found, Match } from './router.js'
 import { validBody, validParams, validQuery } from './validate.js'
 
 export interface ExchangeDeps {
-  readonly router: Router
   readonly userapi: Pick<UserApi, 'requester' | 'seen'>
   readonly limits: RateLimits
   readonly addresses: ClientAddresses
@@ -32,6 +31,8 @@ export interface ExchangeDeps {
 export interface Incoming {
   readonly request: IncomingMessage
   readonly response: ServerResponse
+  /** What is at the request's path. */
+  readonly found: Found
   /** The connection's other end; undefined on a Unix socket. */
   readonly peer: string | undefined
   /** For the log. */
@@ -47,6 +48,7 @@ export class Exchange {
   readonly #deps: ExchangeDeps
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
+  readonly #found: Found
   readonly #peer: string | undefined
   readonly #id: string
   readonly #path: string
@@ -59,8 +61,9 @@ export class Exchange {
   #isUpload = false
   #endWatch: (() => void) | undefined
 
-  constructor(deps: ExchangeDeps, { request, response, peer, id }: Incoming) {
+  constructor(deps: ExchangeDeps, { request, response, found, peer, id }: Incoming) {
     this.#deps = deps
+    this.#found = found
     this.#peer = peer
     this.#request = request
     this.#response = response
@@ -119,11 +122,11 @@ export class Exchange {
 
   /** In this order: path, who, how often, then only the body is read and looked at. */
   async #answer(): Promise<Reply> {
-    const { router, userapi, limits, addresses } = this.#deps
+    const { userapi, limits, addresses } = this.#deps
     const { method = '', headers } = this.#request
     // A preflight carries no token and is about a path, not about what the path does.
     if (method === 'OPTIONS') return new Reply({ body: '{}' })
-    const { route, params } = found(router, method, this.#path)
+    const { route, params } = found(this.#found)
     this.#isUpload = route.body === 'stream'
     this.#clientAddress = addresses.of(this.#peer, headers)
     const query = this.#query()
@@ -227,8 +230,7 @@ function handlerOf(route: Route): Handler {
   return route.handler as unknown as Handler
 }
 
-function found(router: Router, method: string, path: string): Match {
-  const match = router.find(method, path)
+function found(match: Found): Match {
   switch (match) {
     case 'unknown-path':
       throw new MatrixError('M_UNRECOGNIZED', 'There is nothing at this path')

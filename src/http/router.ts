@@ -1,3 +1,5 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Method, Route } from './route.js'
 
 export interface Match {
@@ -8,73 +10,73 @@ export interface Match {
 
 export type Found = Match | 'unknown-path' | 'wrong-method' | 'bad-encoding'
 
-interface Target {
-  readonly route: Route
-  readonly names: readonly string[]
+/** Gets every request, with what is at its path. */
+export type Taker = (request: IncomingMessage, response: ServerResponse, found: Found) => void
+
+export interface Router {
+  /** Before the first request. Throws when two routes have the same method and path. */
+  ready(): Promise<void>
+  handle(request: IncomingMessage, response: ServerResponse): void
 }
 
-class Node {
-  readonly literals = new Map<string, Node>()
-  parameter: Node | undefined
-  readonly targets = new Map<Method, Target>()
-}
+/** A percent-encoded id of 255 bytes, and room to refuse longer ones as what they are. */
+const LONGEST_PARAMETER = 4_096
+const METHODS = ['GET', 'HEAD', 'PUT', 'POST', 'DELETE', 'PATCH'] as const
 
 /**
- * Finds routes by whole segments, compared as they were sent: no segment is skipped, merged, normalised or decoded to
- * match. `//`, `/../`, a trailing slash or further segments are unknown paths, so that what a reverse proxy has allowed is
- * what is served. A literal segment wins over a parameter.
+ * Fastify finds the route, and that is where its part ends: parameters, bodies and errors follow the specification to the
+ * letter (`exchange.ts`), which its own parsing of them does not.
+ *
+ * A path is compared as it was sent, whole segment by whole segment: none is skipped, merged, normalised or decoded to
+ * match. `//`, `/../`, a trailing slash, further segments or an encoded letter of a literal one are unknown paths, so
+ * that what a reverse proxy has allowed is what is served.
  */
-export class Router {
-  readonly #root = new Node()
-
-  /** Throws when two routes have the same method and path. */
-  constructor(routes: readonly Route[]) {
-    for (const route of routes) for (const path of pathsOf(route)) this.#add(route, path)
+export function createRouter(routes: readonly Route[], take: Taker): Router {
+  const app = fastify({
+    logger: false,
+    exposeHeadRoutes: false,
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: LONGEST_PARAMETER, querystringParser: () => ({}) },
+    frameworkErrors: (_error, request, reply) => pass(request, reply, 'bad-encoding'),
+  })
+  const pass = (request: FastifyRequest, reply: FastifyReply, found: Found): void => {
+    reply.hijack()
+    take(request.raw, reply.raw, found)
   }
-
-  /** `path` without its query. HEAD is answered like GET. */
-  find(method: string, path: string): Found {
-    const segments = path.split('/')
-    const values: string[] = []
-    const wanted = (method === 'HEAD' ? 'GET' : method) as Method
-    // A path may match several templates; one that has the method wins over one that has not.
-    let isKnown = false
-    const walk = (node: Node, at: number): Target | undefined => {
-      const segment = segments[at]
-      if (segment === undefined) {
-        isKnown ||= node.targets.size > 0
-        return node.targets.get(wanted)
-      }
-      const literal = node.literals.get(segment)
-      const found = literal && walk(literal, at + 1)
-      if (found !== undefined || node.parameter === undefined || segment === '') return found
-      values.push(segment)
-      const deeper = walk(node.parameter, at + 1)
-      if (deeper === undefined) values.pop()
-      return deeper
+  const served = new Map<string, Set<string>>()
+  const add = (methods: readonly string[], path: string, find: (segments: readonly string[]) => Found): void => {
+    app.route({
+      method: [...methods],
+      url: path.replace(/\{(\w+)\}/g, ':$1'),
+      onRequest: (request, reply) => pass(request, reply, find(segmentsOf(request.raw.url ?? ''))),
+      handler: () => undefined,
+    })
+  }
+  for (const route of routes) {
+    for (const path of pathsOf(route)) {
+      const template = path.split('/')
+      const methods = methodsOf(route.method)
+      add(methods, path, (segments) => matched(route, template, segments))
+      served.set(path, new Set([...(served.get(path) ?? []), ...methods]))
     }
-    const target = walk(this.#root, 0)
-    if (target === undefined) return isKnown ? 'wrong-method' : 'unknown-path'
-    return decoded(target, values)
   }
+  for (const [path, methods] of served) {
+    const template = path.split('/')
+    const others = METHODS.filter((method) => !methods.has(method))
+    if (others.length > 0) add(others, path, (segments) => (fits(template, segments) ? 'wrong-method' : 'unknown-path'))
+  }
+  app.setNotFoundHandler({ preHandler: undefined }, (request, reply) => pass(request, reply, 'unknown-path'))
+  return {
+    ready: async () => {
+      await app.ready()
+    },
+    handle: (request, response) => app.routing(request, response),
+  }
+}
 
-  #add(route: Route, path: string): void {
-    let node = this.#root
-    const names: string[] = []
-    for (const segment of path.split('/')) {
-      let next: Node | undefined
-      if (segment.startsWith('{')) {
-        names.push(segment.slice(1, -1))
-        next = node.parameter ??= new Node()
-      } else {
-        next = node.literals.get(segment) ?? new Node()
-        node.literals.set(segment, next)
-      }
-      node = next
-    }
-    if (node.targets.has(route.method)) throw new Error(`two routes are ${route.method} ${path}`)
-    node.targets.set(route.method, { route, names })
-  }
+/** HEAD is answered like GET. */
+function methodsOf(method: Method): readonly string[] {
+  return method === 'GET' ? ['GET', 'HEAD'] : [method]
 }
 
 /** The path under every version it is served as. */
@@ -83,14 +85,28 @@ export function pathsOf(route: Pick<Route, 'path' | 'versions'>): string[] {
   return [route.path, ...others]
 }
 
-function decoded({ route, names }: Target, values: readonly string[]): Found {
+function segmentsOf(url: string): string[] {
+  const end = url.indexOf('?')
+  return (end === -1 ? url : url.slice(0, end)).split('/')
+}
+
+function fits(template: readonly string[], segments: readonly string[]): boolean {
+  return (
+    segments.length === template.length &&
+    template.every((part, index) => (part.startsWith('{') ? segments[index] !== '' : segments[index] === part))
+  )
+}
+
+function matched(route: Route, template: readonly string[], segments: readonly string[]): Found {
+  if (!fits(template, segments)) return 'unknown-path'
   const params: Record<string, string> = Object.create(null)
-  for (const [index, name] of names.entries()) {
-    const value = decode(values[index] ?? '')
+  for (const [index, part] of template.entries()) {
+    if (!part.startsWith('{')) continue
+    const value = decode(segments[index] ?? '')
     if (value === undefined) return 'bad-encoding'
     // No id is a dot segment, and proxies resolve them, encoded or not.
     if (value === '.' || value === '..') return 'unknown-path'
-    params[name] = value
+    params[part.slice(1, -1)] = value
   }
   return { route, params }
 }

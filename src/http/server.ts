@@ -12,7 +12,7 @@ import { CORS_HEADERS } from './cors.js'
 import { Exchange, type ExchangeDeps } from './exchange.js'
 import type { RateLimits } from './rate-limit.js'
 import type { Route } from './route.js'
-import { Router } from './router.js'
+import { createRouter, type Found, type Router } from './router.js'
 
 export type Listener =
   | {
@@ -87,8 +87,8 @@ const HANDSHAKE_MS = 10_000
 const LATE_CHECK_MS = 2_000
 
 /**
- * The HTTP server: Node's own, with its strict parser, which refuses what two parsers could read in two ways (two lengths,
- * a length and chunks, bad chunks). Routing, body and errors are ours to the letter of the specification.
+ * The HTTP server: Fastify's routing behind Node's strict parser, which refuses what two parsers could read in two ways
+ * (two lengths, a length and chunks, bad chunks). Body and errors are ours to the letter of the specification.
  */
 export function createHttp(options: HttpOptions): Http {
   return new NodeHttp(options)
@@ -100,6 +100,7 @@ class NodeHttp implements Http {
   readonly #servers = new Set<Server>()
   readonly #live = new Set<Exchange>()
   readonly #connections: Connections
+  readonly #router: Router
   #requests = 0
   #closed: Promise<void> | undefined
   #onIdle: (() => void) | undefined
@@ -112,8 +113,8 @@ class NodeHttp implements Http {
       this.#bounds.maxConnectionsPerAddress,
       (address) => isLoopback(address) || addresses.isTrusted(address),
     )
+    this.#router = createRouter(options.routes, (request, response, found) => this.#onRequest(request, response, found))
     this.#deps = {
-      router: new Router(options.routes),
       userapi,
       limits,
       time,
@@ -128,6 +129,7 @@ class NodeHttp implements Http {
   }
 
   async listen(listener: Listener): Promise<{ host: string; port: number } | { path: string }> {
+    await this.#router.ready()
     const server = this.#server(listener)
     if (listener.kind === 'unix') await removeStaleSocket(listener.path)
     await new Promise<void>((resolve, reject) => {
@@ -193,7 +195,7 @@ class NodeHttp implements Http {
       connectionsCheckingInterval: Math.min(LATE_CHECK_MS, headersTimeoutMs),
       insecureHTTPParser: false,
     }
-    const onRequest = (request: IncomingMessage, response: ServerResponse) => this.#onRequest(request, response)
+    const onRequest = (request: IncomingMessage, response: ServerResponse) => this.#router.handle(request, response)
     const tls = listener.kind === 'tcp' ? listener.tls : undefined
     const server =
       tls === undefined
@@ -217,7 +219,7 @@ class NodeHttp implements Http {
     return server
   }
 
-  #onRequest(request: IncomingMessage, response: ServerResponse): void {
+  #onRequest(request: IncomingMessage, response: ServerResponse, found: Found): void {
     const begun = this.#connections.begin(request.socket)
     if (begun === false) {
       request.destroy()
@@ -225,7 +227,7 @@ class NodeHttp implements Http {
     }
     response.once('close', begun.end)
     const id = (++this.#requests).toString(36)
-    const exchange = new Exchange(this.#deps, { request, response, peer: begun.peer, id })
+    const exchange = new Exchange(this.#deps, { request, response, found, peer: begun.peer, id })
     this.#live.add(exchange)
     // One that comes in on an open connection while the server stops gets a plain answer, without any waiting.
     if (this.#closed !== undefined) exchange.abort()

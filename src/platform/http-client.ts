@@ -5,8 +5,10 @@
  */
 import { lookup as systemLookup } from 'node:dns'
 import { isIP, type LookupFunction, type Socket } from 'node:net'
+import { createSecureContext } from 'node:tls'
 import { Agent, buildConnector, type Dispatcher } from 'undici'
 import type { NetworkPolicy } from './denied-networks.js'
+import { type ProxyAddress, tunnel } from './proxy-tunnel.js'
 
 export type OutboundReason =
   /** The address is in a denied network, or the scheme is not http(s). */
@@ -23,10 +25,20 @@ export type OutboundReason =
 export class OutboundFailure extends Error {
   override name = 'OutboundFailure'
   readonly reason: OutboundReason
+  /** No connection came about, so nothing has been sent: another address may be tried. */
+  readonly beforeSending: boolean
+  /** The system's or the TLS library's, as undici looks for it. */
+  readonly code: string | undefined
 
-  constructor(reason: OutboundReason, message: string, options?: ErrorOptions) {
+  constructor(
+    reason: OutboundReason,
+    message: string,
+    options: ErrorOptions & { readonly beforeSending?: boolean; readonly code?: string | undefined } = {},
+  ) {
     super(message, options)
     this.reason = reason
+    this.beforeSending = options.beforeSending ?? false
+    this.code = options.code
   }
 }
 
@@ -41,6 +53,8 @@ export interface OutboundRequest {
   readonly maxBytes: number
   /** 0: a redirect is an answer like any other. */
   readonly maxRedirects?: number
+  /** A redirect to plain http is refused. */
+  readonly httpsOnly?: boolean
   readonly signal?: AbortSignal
 }
 
@@ -72,14 +86,18 @@ export interface HttpClientOptions {
   readonly userAgent: string
   /** False accepts any certificate: `federation_api.disable_tls_validation`. */
   readonly verifyCertificates?: boolean
-  /** Extra certificate authorities, in PEM. */
-  readonly certificateAuthority?: string
+  /** The certificate authorities to believe, in PEM, instead of those that Node comes with. */
+  readonly certificateAuthorities?: readonly string[]
   readonly keepAlive?: boolean
   /** How names become addresses; the system's resolver by default. */
   readonly lookup?: LookupFunction
+  /** An HTTP proxy that tunnels (CONNECT). It resolves the names; what it may reach is its own to say. */
+  readonly proxy?: ProxyAddress
 }
 
 const CONNECT_TIMEOUT_MS = 10_000
+/** Of several addresses of a name each has so long before the next is tried as well. */
+const NEXT_ADDRESS_MS = 1_000
 const IDLE_CONNECTION_MS = 30_000
 const CONNECTIONS_PER_HOST = 8
 const REDIRECTS = new Set([301, 302, 303, 307, 308])
@@ -113,27 +131,53 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
 
 /** A literal address is checked before connecting, a name's addresses when they are resolved, and the socket's once more. */
 function checkedConnector(options: HttpClientOptions): buildConnector.connector {
-  const { policy } = options
-  const refusal = (host: string) => new OutboundFailure('denied', `${host} is in a network that is not to be reached`)
+  const { policy, proxy } = options
+  const refusal = (host: string) =>
+    new OutboundFailure('denied', `${host} is in a network that is not to be reached`, { beforeSending: true })
   const connect = buildConnector({
     timeout: CONNECT_TIMEOUT_MS,
     rejectUnauthorized: options.verifyCertificates !== false,
-    ...(options.certificateAuthority === undefined ? {} : { ca: options.certificateAuthority }),
+    // Made once: reading the authorities takes longer than the handshake that needs them.
+    ...(options.certificateAuthorities === undefined
+      ? {}
+      : { secureContext: createSecureContext({ ca: [...options.certificateAuthorities] }) }),
     lookup: checkedLookup(options.lookup ?? (systemLookup as LookupFunction), policy),
+    autoSelectFamily: true,
+    autoSelectFamilyAttemptTimeout: NEXT_ADDRESS_MS,
     keepAlive: true,
   } as buildConnector.BuildOptions)
   return (target, callback) => {
     const host = target.hostname.replace(/^\[|\]$/g, '')
     if (isIP(host) !== 0 && policy.isDenied(host)) return callback(refusal(host), null)
-    connect(target, (error, socket) => {
-      if (error !== null) return callback(error, null)
-      if (isDeniedPeer(socket, policy)) {
+    const connected: buildConnector.Callback = (...[error, socket]) => {
+      if (error !== null) return callback(connectionFailure(host, error), null)
+      if (proxy === undefined && isDeniedPeer(socket, policy)) {
         socket.destroy()
         return callback(refusal(host), null)
       }
       callback(null, socket)
-    })
+    }
+    if (proxy === undefined) return connect(target, connected)
+    const port = Number(target.port || (target.protocol === 'https:' ? 443 : 80))
+    tunnel(proxy, { host: target.hostname, port, timeoutMs: CONNECT_TIMEOUT_MS }).then(
+      (socket) => {
+        if (target.protocol === 'https:') connect({ ...target, httpSocket: socket }, connected)
+        else callback(null, socket)
+      },
+      (error: Error) => callback(connectionFailure(host, error), null),
+    )
   }
+}
+
+function connectionFailure(host: string, error: Error): OutboundFailure {
+  if (error instanceof OutboundFailure) return error
+  const code: unknown = Reflect.get(error, 'code')
+  const reason = code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'ETIMEDOUT' ? 'timeout' : 'unreachable'
+  return new OutboundFailure(reason, `${host}: ${error.message || String(code)}`, {
+    cause: error,
+    beforeSending: true,
+    code: typeof code === 'string' ? code : undefined,
+  })
 }
 
 function isDeniedPeer(socket: Socket, policy: NetworkPolicy): boolean {
@@ -148,7 +192,9 @@ function checkedLookup(lookup: LookupFunction, policy: NetworkPolicy): LookupFun
       const addresses = (Array.isArray(found) ? found : []).filter(({ address }) => !policy.isDenied(address))
       const [first] = addresses
       if (first === undefined) {
-        const refusal = new OutboundFailure('denied', `${hostname} has no address that may be reached`)
+        const refusal = new OutboundFailure('denied', `${hostname} has no address that may be reached`, {
+          beforeSending: true,
+        })
         return callback(refusal, '', 0)
       }
       if (options.all === true) callback(null, addresses)
@@ -186,6 +232,9 @@ async function follow(agent: Agent, options: HttpClientOptions, request: Outboun
       throw new OutboundFailure('too-many-redirects', `${request.url} redirects too often`)
     }
     const next = parseUrl(location, url)
+    if (request.httpsOnly === true && next.protocol !== 'https:') {
+      throw new OutboundFailure('denied', `${request.url} redirects to plain http`)
+    }
     if (next.origin !== url.origin) headers = without(headers, CREDENTIALS)
     if (answer.statusCode === 303 || (answer.statusCode <= 302 && method === 'POST')) {
       method = 'GET'

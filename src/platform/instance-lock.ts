@@ -25,6 +25,8 @@ export interface InstanceLockOptions {
   readonly time?: Clock
   /** How long to wait for a holder to go, as in a rolling deploy. */
   readonly waitMs?: number
+  /** Ends the wait with InstanceLockRefused. */
+  readonly signal?: AbortSignal
 }
 
 export interface InstanceLock {
@@ -135,7 +137,7 @@ export async function acquireInstanceLock(options: InstanceLockOptions): Promise
 }
 
 async function waitForTurn(
-  { database, address, log, waitMs = WAIT_MS }: InstanceLockOptions,
+  { database, address, log, waitMs = WAIT_MS, signal }: InstanceLockOptions,
   time: Clock,
   instanceId: string,
   secret: string,
@@ -162,7 +164,8 @@ async function waitForTurn(
     } else if (!announced) {
       log.warn({ host: row.hostname, pid: row.pid }, 'another server is running on this database: waiting for it to go')
     }
-    await time.sleep(POLL_EVERY_MS)
+    await time.sleep(POLL_EVERY_MS, signal)
+    if (signal?.aborted === true) throw new InstanceLockRefused('told to stop while waiting for another server to go')
   }
 }
 

@@ -32,6 +32,8 @@ export interface LogOutput {
 export interface OpenLog extends Log {
   /** Lines that could not be written (disk full, broken pipe). */
   readonly dropped: number
+  /** Tries all files, and says of each that cannot be written why. */
+  failures(): readonly string[]
   close(): void
 }
 
@@ -79,6 +81,16 @@ class LineWriter {
       this.dropped++
       this.#failedAt = performance.now()
       this.close()
+    }
+  }
+
+  failure(): string | undefined {
+    try {
+      this.#failedAt = Number.NEGATIVE_INFINITY
+      this.#open()
+      return undefined
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error)
     }
   }
 
@@ -166,6 +178,10 @@ class PinoLog implements OpenLog {
 
   get dropped(): number {
     return this.#writers.reduce((sum, writer) => sum + writer.dropped, 0)
+  }
+
+  failures(): readonly string[] {
+    return this.#writers.flatMap((writer) => writer.failure() ?? [])
   }
 
   child(component: string): Log {

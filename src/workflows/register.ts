@@ -8,6 +8,10 @@ export interface Registration {
   readonly username?: string
   /** Absent: nobody can log in with one (guests, application services). */
   readonly password?: string
+  /** Instead of `password`: what `userapi.hashPassword` has made of one that was checked. */
+  readonly passwordHash?: string
+  /** Used once more by this account. */
+  readonly registrationToken?: string
   readonly type: AccountType
   /** By default the localpart; guests get none. */
   readonly displayName?: string
@@ -51,13 +55,13 @@ export async function availableUserId(
 
 /**
  * Makes an account and, where asked for, its first login.
- * @throws MatrixError M_INVALID_USERNAME, M_USER_IN_USE, M_EXCLUSIVE, M_WEAK_PASSWORD
+ * @throws MatrixError M_INVALID_USERNAME, M_USER_IN_USE, M_EXCLUSIVE, M_WEAK_PASSWORD, M_FORBIDDEN (registration token used up)
  */
 export async function register(
   userapi: UserApi,
   registration: Registration,
 ): Promise<{ readonly userId: UserId; readonly login: Login | undefined }> {
-  const { username, password, type, login } = registration
+  const { username, password, passwordHash, registrationToken, type, login } = registration
   if (password !== undefined) checkNewPassword(password)
   const userId = await availableUserId(userapi, username ?? `${type === 'guest' ? 'guest-' : ''}${newLocalpart()}`)
   const displayName = registration.displayName ?? (type === 'guest' ? undefined : (username ?? '').toLowerCase())
@@ -65,6 +69,8 @@ export async function register(
     userId,
     type,
     ...(password === undefined ? {} : { password }),
+    ...(passwordHash === undefined ? {} : { passwordHash }),
+    ...(registrationToken === undefined ? {} : { registrationToken }),
     ...(displayName === undefined || displayName === '' ? {} : { displayName }),
   })
   return { userId, login: login === undefined ? undefined : await userapi.login({ ...login, userId }) }

@@ -34,7 +34,7 @@ export async function createTestUserApi(options: { readonly time?: Clock } = {})
   const make = (): UserApi =>
     createUserApi({
       serverName: SERVER_NAME,
-      config: { bcrypt_cost: 4 },
+      config: { bcrypt_cost: 4, openid_token_lifetime_ms: 3_600_000 },
       database: test.database,
       streamClock,
       feed,

@@ -99,6 +99,45 @@ describe('many connections', () => {
     expect(memoryOf(server.pid, 'VmHWM') - before).toBeLessThan(150 * 1024 ** 2)
   }, 30_000)
 
+  it('50 clients that ask for a big answer and do not take it: the others are served, in bounded memory (F24)', async () => {
+    const many = await server.login('many')
+    const before = memoryOf(server.pid, 'VmHWM')
+    const sockets = await Promise.all(Array.from({ length: 50 }, () => open(server)))
+    for (const socket of sockets) {
+      socket.pause()
+      socket.write(
+        `GET /_matrix/client/v3/sync HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${many.token}\r\n\r\n`,
+      )
+    }
+    for (let round = 0; round < 20; round++) {
+      expect((await alice.put(sendPath(roomId, `slow${round}`), message('meanwhile'))).status).toBe(200)
+    }
+    expect(memoryOf(server.pid, 'VmHWM') - before).toBeLessThan(150 * 1024 ** 2)
+    for (const socket of sockets) socket.destroy()
+    await Promise.all(sockets.map(closed))
+  }, 20_000)
+
+  it('1,500 idle connections and 1,500 long polls: the others are served, and one event answers all polls (F23)', async () => {
+    const before = memoryOf(server.pid, 'VmRSS')
+    const bob = await server.register('bob')
+    await bob.post(`/rooms/${encodeURIComponent(roomId)}/join`)
+    const { body: now } = await alice.get('/sync?timeout=0')
+    const idle = await Promise.all(Array.from({ length: 1_500 }, () => open(server)))
+    const polls = Array.from({ length: 1_500 }, () => alice.get(`/sync?since=${now.next_batch}&timeout=60000`))
+    // Requests of others are not held up behind them.
+    const since = performance.now()
+    for (let round = 0; round < 20; round++) expect((await bob.get('/account/whoami')).status).toBe(200)
+    expect((performance.now() - since) / 20).toBeLessThan(200)
+
+    await bob.put(sendPath(roomId, 'all'), message('to all of you'))
+    const answers = await Promise.all(polls)
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
+    expect(new Set(answers.map(({ body }) => body.rooms.join[roomId].timeline.events.length))).toEqual(new Set([1]))
+    expect(memoryOf(server.pid, 'VmHWM') - before).toBeLessThan(250 * 1024 ** 2)
+    for (const socket of idle) socket.destroy()
+    await Promise.all(idle.map(closed))
+  }, 30_000)
+
   it('300 waiting devices of one user are all woken by one event, and nobody else waits for them (F57)', async () => {
     const { body: now } = await alice.get('/sync?timeout=0')
     const devices = await Promise.all(Array.from({ length: 300 }, () => server.login('alice')))

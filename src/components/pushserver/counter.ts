@@ -1,11 +1,12 @@
 import type { Database } from '../../platform/database.js'
 import type { LoadingCache } from '../../platform/loading-cache.js'
 import type { Clock } from '../../platform/time.js'
-import type { UserId } from '../../protocol/ids.js'
-import { getInteger, getObject } from '../../protocol/json.js'
+import type { EventId, RoomId, UserId } from '../../protocol/ids.js'
+import { getInteger, getObject, getString } from '../../protocol/json.js'
 import { EventFacts, evaluate, type PushOutcome, type RoomFacts } from '../../protocol/push-rules/index.js'
 import type { OutputEntry, RoomEvent, RoomServer } from '../roomserver/index.js'
 import type { UserApi } from '../userapi/index.js'
+import { Batch } from './batch.js'
 import type { RecipientRules } from './recipients.js'
 import { COUNT_BATCH, DELETE_LEFT, DELETE_REDACTED } from './store/unread-events.js'
 import type { CountCache } from './unread-counts.js'
@@ -14,27 +15,18 @@ export interface CounterDeps {
   readonly database: Database
   readonly roomserver: Pick<
     RoomServer,
-    'summaries' | 'powerLevel' | 'stateEvent' | 'localJoinedMembers' | 'membership' | 'events'
+    'summaries' | 'powerLevel' | 'stateEvent' | 'localJoinedMembers' | 'membership' | 'currentState' | 'events'
   >
-  readonly userapi: Pick<UserApi, 'isLocal' | 'ignoredUsers'>
+  readonly userapi: Pick<UserApi, 'isLocal' | 'ignoring'>
   readonly recipients: LoadingCache<UserId, RecipientRules>
   readonly counts: CountCache
   readonly time: Clock
+  /** Pushes have been written that are to be sent. */
+  readonly onOwed: () => void
 }
 
-/** Somebody who is to be told of an event. */
-interface Notice {
-  readonly userId: UserId
-  readonly eventIndex: number
-  readonly highlight: boolean
-}
-
-/** What a batch of log entries changes, gathered before the one statement that writes it. */
-interface Batch {
-  readonly events: RoomEvent[]
-  readonly senders: (UserId | '')[]
-  readonly notices: Notice[]
-}
+/** More names than this are read from the room's state at once; fewer from what is in memory of their users. */
+const NAMES_ONE_BY_ONE = 8
 
 /** Decides for every event of the log who is to be told of it, and keeps count. */
 export class Counter {
@@ -48,7 +40,7 @@ export class Counter {
   async count(entries: readonly OutputEntry[]): Promise<void> {
     const last = entries.at(-1)
     if (last === undefined) return
-    const batch: Batch = { events: [], senders: [], notices: [] }
+    const batch = new Batch(entries)
     for (const entry of entries) if (entry.event !== undefined) await this.#decide(entry.event, batch)
     await this.#write(batch, last.position)
     await this.#forgetLeft(entries)
@@ -59,34 +51,52 @@ export class Counter {
     const { roomserver, userapi, recipients, counts } = this.#deps
     const { roomId, sender } = event
     const members = await roomserver.localJoinedMembers(roomId)
-    const userIds = members.filter((userId) => userId !== sender)
+    const userIds = members.filter((userId) => userId !== sender && !batch.joinsAfter(event, userId))
     const invited = invitedUser(event)
-    if (invited !== undefined && userapi.isLocal(invited)) userIds.push(invited)
+    if (invited !== undefined && userapi.isLocal(invited) && !userIds.includes(invited)) userIds.push(invited)
     const readsBySending = userapi.isLocal(sender) && !counts.isAllRead(sender, roomId)
+    if (userapi.isLocal(sender)) batch.readBySending(event)
     if (userIds.length === 0 && !readsBySending) return
 
-    const eventIndex = batch.events.push(event)
-    batch.senders.push(readsBySending ? sender : '')
+    const eventIndex = batch.add(event, readsBySending ? sender : '')
     if (userIds.length === 0) return
     const facts = new EventFacts(event, await this.#roomFacts(event))
     const rules = await recipients.getMany(userIds)
+    const names = await this.#displayNames(
+      roomId,
+      userIds.filter((userId) => rules.get(userId)?.wantsDisplayName === true),
+    )
+    const told: [UserId, PushOutcome][] = []
     for (const userId of userIds) {
-      const outcome = await this.#outcome(facts, userId, rules.get(userId))
-      if (outcome?.notify !== true || (await userapi.ignoredUsers(userId)).has(sender)) continue
-      batch.notices.push({ userId, eventIndex, highlight: outcome.highlight })
+      const compiled = rules.get(userId)?.compiled
+      const outcome = compiled && evaluate(compiled, facts, { userId, displayName: names.get(userId) })
+      if (outcome?.notify === true) told.push([userId, outcome])
     }
+    if (told.length === 0) return
+    const ignoring = await userapi.ignoring(
+      told.map(([userId]) => userId),
+      sender,
+    )
+    for (const [userId, outcome] of told) if (!ignoring.has(userId)) batch.tell(userId, eventIndex, outcome)
   }
 
-  async #outcome(
-    facts: EventFacts,
-    userId: UserId,
-    rules: RecipientRules | undefined,
-  ): Promise<PushOutcome | undefined> {
-    if (rules === undefined) return undefined
-    const membership = rules.wantsDisplayName
-      ? await this.#deps.roomserver.membership(facts.event.roomId, userId)
-      : undefined
-    return evaluate(rules.compiled, facts, { userId, displayName: membership?.displayName })
+  /** Of those whose rules look for it. */
+  async #displayNames(roomId: RoomId, userIds: readonly UserId[]): Promise<Map<UserId, string>> {
+    const { roomserver } = this.#deps
+    const names = new Map<UserId, string>()
+    if (userIds.length <= NAMES_ONE_BY_ONE) {
+      for (const userId of userIds) {
+        const name = (await roomserver.membership(roomId, userId))?.displayName
+        if (name !== undefined) names.set(userId, name)
+      }
+      return names
+    }
+    const tuples = userIds.map((userId) => ['m.room.member', userId] as const)
+    for (const event of (await roomserver.currentState([roomId], tuples)).get(roomId) ?? []) {
+      const name = getString(event.content, 'displayname')
+      if (name !== undefined) names.set(event.stateKey as UserId, name)
+    }
+    return names
   }
 
   async #roomFacts({ roomId, sender }: RoomEvent): Promise<RoomFacts> {
@@ -101,56 +111,90 @@ export class Counter {
     }
   }
 
-  async #write({ events, senders, notices }: Batch, cursor: number): Promise<void> {
+  async #write(batch: Batch, cursor: number): Promise<void> {
+    const { events, senders, actions } = batch
     if (events.length === 0) return
-    const { database, counts, time } = this.#deps
-    const read = await database.run(
-      COUNT_BATCH,
+    const { database, counts, time, onOwed } = this.#deps
+    const notices = batch.unread()
+    const rows = await counts.writing(
       events.map(({ roomId }) => roomId),
-      events.map(({ position }) => position ?? 0),
-      events.map(({ threadRoot }) => threadRoot ?? ''),
-      events.map(({ eventId }) => eventId),
-      senders,
-      notices.map(({ userId }) => userId),
-      notices.map(({ eventIndex }) => eventIndex),
-      notices.map(({ highlight }) => highlight),
-      time.now(),
-      cursor,
+      () =>
+        database.run(
+          COUNT_BATCH,
+          events.map(({ roomId }) => roomId),
+          events.map(({ position }) => position ?? 0),
+          events.map(({ threadRoot }) => threadRoot ?? ''),
+          events.map(({ eventId }) => eventId),
+          senders,
+          notices.map(({ userId }) => userId),
+          notices.map(({ eventIndex }) => eventIndex),
+          notices.map(({ highlight }) => highlight),
+          notices.map(({ actionIndex }) => actionIndex),
+          actions,
+          time.now(),
+          cursor,
+        ),
+      (answer) => {
+        let added = 0
+        for (const { user_id, ...row } of answer) {
+          if (user_id === '') added = row.notifications
+          else counts.removed([{ user_id, ...row }])
+        }
+        // Fewer than asked for: this batch has been counted in part before, and who was is not said.
+        const isNew = added === notices.length
+        for (const { userId, eventIndex, highlight } of notices) {
+          const event = events[eventIndex - 1]
+          if (event === undefined) continue
+          if (isNew) counts.added(userId, event.roomId, event.threadRoot ?? '', highlight)
+          else counts.forget(userId, event.roomId)
+        }
+      },
     )
-    counts.removed(read)
-    for (const { userId, eventIndex, highlight } of notices) {
-      const event = events[eventIndex - 1]
-      if (event !== undefined) counts.added(userId, event.roomId, event.threadRoot ?? '', highlight)
-    }
+    if (rows.some(({ owed }) => owed > 0)) onOwed()
   }
 
   async #forgetLeft(entries: readonly OutputEntry[]): Promise<void> {
-    const gone = entries.flatMap(({ roomId, memberships }) =>
+    const gone = entries.flatMap(({ roomId, position, memberships }) =>
       memberships
         .filter(({ isLocal, previous }) => isLocal && (previous === 'join' || previous === 'invite'))
         .filter(({ membership }) => membership === 'leave' || membership === 'ban')
-        .map(({ userId }) => ({ userId, roomId })),
+        .map(({ userId }) => ({ userId, roomId, position })),
     )
     if (gone.length === 0) return
-    await this.#deps.database.run(
-      DELETE_LEFT,
-      gone.map(({ userId }) => userId),
+    const { database, counts, time, onOwed } = this.#deps
+    const rows = await counts.writing(
       gone.map(({ roomId }) => roomId),
+      () =>
+        database.run(
+          DELETE_LEFT,
+          gone.map(({ userId }) => userId),
+          gone.map(({ roomId }) => roomId),
+          gone.map(({ position }) => position),
+          time.now(),
+        ),
+      (answer) => counts.removed(answer),
     )
-    for (const { userId, roomId } of gone) this.#deps.counts.forget(userId, roomId)
+    if (rows.some(({ owed }) => owed > 0)) onOwed()
   }
 
   async #forgetRedacted(entries: readonly OutputEntry[]): Promise<void> {
-    const ids = entries.flatMap(({ redacted }) => (redacted === undefined ? [] : [redacted]))
+    const ids = entries.flatMap(({ redacted }): EventId[] => (redacted === undefined ? [] : [redacted]))
     if (ids.length === 0) return
-    const targets = [...(await this.#deps.roomserver.events(ids)).values()]
+    const { roomserver, database, counts, time, onOwed } = this.#deps
+    const targets = [...(await roomserver.events(ids)).values()]
     const places = targets.filter((event): event is RoomEvent & { position: number } => event.position !== undefined)
-    const gone = await this.#deps.database.run(
-      DELETE_REDACTED,
+    const rows = await counts.writing(
       places.map(({ roomId }) => roomId),
-      places.map(({ position }) => position),
+      () =>
+        database.run(
+          DELETE_REDACTED,
+          places.map(({ roomId }) => roomId),
+          places.map(({ position }) => position),
+          time.now(),
+        ),
+      (answer) => counts.removed(answer),
     )
-    this.#deps.counts.removed(gone)
+    if (rows.some(({ owed }) => owed > 0)) onOwed()
   }
 }
 

@@ -341,9 +341,45 @@ export interface RoomDirectory {
     readonly limit: number
     readonly since?: string
   }): Promise<{ rooms: PublicRoom[]; total: number; next?: string; prev?: string }>
+  /** What the directory would show of these rooms, published or not, that this server takes part in. Two statements. */
+  describeRooms(roomIds: readonly RoomId[]): Promise<Map<RoomId, PublicRoom>>
 }
 
-export interface RoomServer extends RoomWriter, RoomState, RoomHistory, RoomRelations, RoomDirectory {
+export interface NewReport {
+  readonly reporter: UserId
+  /** Undefined: a user is reported. */
+  readonly roomId: RoomId | undefined
+  /** Undefined: the room is reported, or a user. */
+  readonly eventId: EventId | undefined
+  /** Who sent the event, or who is reported. */
+  readonly reportedUser: UserId | undefined
+  readonly reason: string
+  /** -100 (most offensive) to 0. */
+  readonly score: number
+}
+
+export interface Report extends NewReport {
+  readonly id: number
+  readonly receivedTs: number
+}
+
+/** What users have reported to the people who run the server. */
+export interface Reports {
+  addReport(report: NewReport): Promise<void>
+  /** `b`: newest first. `total` counts all that the conditions let through. */
+  reports(request: {
+    readonly offset: number
+    readonly limit: number
+    readonly direction: 'b' | 'f'
+    readonly reporter?: string | undefined
+    readonly roomId?: string | undefined
+  }): Promise<{ reports: Report[]; total: number }>
+  report(id: number): Promise<Report | undefined>
+  /** False: there is none. */
+  deleteReport(id: number): Promise<boolean>
+}
+
+export interface RoomServer extends RoomWriter, RoomState, RoomHistory, RoomRelations, RoomDirectory, Reports {
   /**
    * Handles every entry before its position becomes visible, so that what it writes (unread counts) is in the same
    * `/sync` answer. At most one reader of this kind.

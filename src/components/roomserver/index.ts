@@ -14,7 +14,7 @@ export type RoomServerParts = Pick<WritingHalf, 'persistReceived' | 'settle'>
 
 export function createRoomServer(deps: RoomServerDeps): RoomServer & RoomServerParts {
   const writing = createWritingHalf(deps)
-  const { state, history, relations, directory } = createReadingHalf(writing.internals)
+  const { state, history, relations, directory, reports } = createReadingHalf(writing.internals)
   return {
     send: (draft) => writing.send(draft),
     sendAll: (drafts) => writing.sendAll(drafts),
@@ -66,5 +66,11 @@ export function createRoomServer(deps: RoomServerDeps): RoomServer & RoomServerP
     setPublished: (roomId, published) => directory.setPublished(roomId, published),
     isPublished: (roomId) => directory.isPublished(roomId),
     publicRooms: (request) => directory.publicRooms(request),
+    describeRooms: (roomIds) => directory.describeRooms(roomIds),
+
+    addReport: (report) => reports.addReport(report),
+    reports: (request) => reports.reports(request),
+    report: (id) => reports.report(id),
+    deleteReport: (id) => reports.deleteReport(id),
   }
 }

@@ -106,6 +106,11 @@ export function createAccountData(context: Context): AccountDataStore {
 
     ignoredUsers: async (userId) => (await ignored.get(userId)) ?? new Set(),
 
+    async ignoring(userIds, sender) {
+      const lists = await ignored.getMany(userIds)
+      return new Set(userIds.filter((userId) => lists.get(userId)?.has(sender) === true))
+    },
+
     async accountDataOf(userIds, type) {
       if (userIds.length === 0) return new Map()
       const rows = await database.run(SELECT_GLOBAL_ACCOUNT_DATA_OF, userIds, type)

@@ -1,3 +1,4 @@
+import type { Executor } from '../../platform/database.js'
 import { serverNameOf, type UserId } from '../../protocol/ids.js'
 import { MatrixError } from '../../protocol/matrix-error.js'
 import { accountTypeNumber } from './account-cache.js'
@@ -14,10 +15,14 @@ import {
   SELECT_PASSWORD_HASH,
   UPDATE_ACCOUNT_TYPE,
   UPDATE_LEFT_ACCOUNT,
+  UPDATE_LOCKED,
   UPDATE_PASSWORD_HASH,
+  UPDATE_SUSPENDED,
 } from './store/accounts.js'
 import { DELETE_OTHER_DEVICES } from './store/devices.js'
 import { CLEAR_PROFILE } from './store/profiles.js'
+import { DELETE_PURPOSE_TOKENS_OF } from './store/purpose-tokens.js'
+import { USE_REGISTRATION_TOKEN } from './store/registration-tokens.js'
 
 export function createAccounts(context: Context): Accounts {
   const { database, bus, accounts, time, serverName } = context
@@ -31,19 +36,29 @@ export function createAccounts(context: Context): Accounts {
   return {
     account: async (userId) => (await accounts.get(userId))?.account,
 
-    async createAccount({ userId, password, type, appserviceId, displayName }) {
+    async createAccount({ userId, password, passwordHash, registrationToken, type, appserviceId, displayName }) {
       if (serverNameOf(userId) !== serverName) throw new MatrixError('M_INVALID_USERNAME', 'Not a user of this server')
-      const passwordHash = password === undefined ? null : await passwords.hash(password)
-      const made = await database.run(
-        INSERT_ACCOUNT,
-        userId,
-        accountTypeNumber(type),
-        time.now(),
-        passwordHash,
-        appserviceId ?? null,
-        JSON.stringify(displayName === undefined ? {} : { displayname: displayName }),
-      )
-      if (made.length === 0) throw new MatrixError('M_USER_IN_USE', 'This user ID is taken')
+      const hash = password === undefined ? (passwordHash ?? null) : await passwords.hash(password)
+      const insert = async (executor: Executor): Promise<void> => {
+        const made = await executor.run(
+          INSERT_ACCOUNT,
+          userId,
+          accountTypeNumber(type),
+          time.now(),
+          hash,
+          appserviceId ?? null,
+          JSON.stringify(displayName === undefined ? {} : { displayname: displayName }),
+        )
+        if (made.length === 0) throw new MatrixError('M_USER_IN_USE', 'This user ID is taken')
+      }
+      if (registrationToken === undefined) await insert(database)
+      else {
+        await database.transaction(async (tx) => {
+          const used = await tx.run(USE_REGISTRATION_TOKEN, registrationToken, time.now())
+          if (used.length === 0) throw new MatrixError('M_FORBIDDEN', 'The registration token is used up')
+          await insert(tx)
+        })
+      }
       bus.publish(TOPICS.accounts, [userId])
       bus.publish(TOPICS.profiles, [userId])
       const created = await accounts.get(userId)
@@ -63,6 +78,16 @@ export function createAccounts(context: Context): Accounts {
       mustExist(await database.run(UPDATE_PASSWORD_HASH, userId, await passwords.hash(password)), userId)
     },
 
+    hashPassword: (password) => passwords.hash(password),
+
+    async setLocked(userId, locked) {
+      mustExist(await database.run(UPDATE_LOCKED, userId, locked), userId)
+    },
+
+    async setSuspended(userId, suspended) {
+      mustExist(await database.run(UPDATE_SUSPENDED, userId, suspended), userId)
+    },
+
     async setAccountType(userId, type) {
       mustExist(await database.run(UPDATE_ACCOUNT_TYPE, userId, accountTypeNumber(type)), userId)
     },
@@ -71,8 +96,9 @@ export function createAccounts(context: Context): Accounts {
       await database.transaction(async (tx) => {
         await Promise.all([
           tx.run(DEACTIVATE_ACCOUNT, userId),
-          tx.run(DELETE_OTHER_TOKENS, userId, null),
           tx.run(DELETE_OTHER_DEVICES, userId, null),
+          tx.run(DELETE_OTHER_TOKENS, userId, null),
+          tx.run(DELETE_PURPOSE_TOKENS_OF, userId),
           ...(erase ? [tx.run(CLEAR_PROFILE, userId), tx.run(DELETE_ACCOUNT_DATA, userId)] : []),
         ])
         await announceDevices(context, tx, userId)

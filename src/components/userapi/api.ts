@@ -41,6 +41,15 @@ export interface NewLogin {
   readonly initialDeviceDisplayName?: string
   readonly clientAddress?: string
   readonly userAgent?: string
+  /** The access token expires and comes with a refresh token. */
+  readonly refreshable?: boolean
+}
+
+/** What `refresh` hands out. Shown once; only hashes are stored. */
+export interface TokenPair {
+  readonly accessToken: string
+  readonly refreshToken: string
+  readonly expiresInMs: number
 }
 
 export interface Login {
@@ -48,14 +57,21 @@ export interface Login {
   readonly deviceId: DeviceId
   /** 256 bits, shown once; only its hash is stored. */
   readonly accessToken: string
+  /** Of a login that was to be refreshable, together with `expiresInMs`. */
+  readonly refreshToken?: string
+  readonly expiresInMs?: number
 }
 
 export interface Accounts {
   account(userId: UserId): Promise<Account | undefined>
-  /** @throws MatrixError M_USER_IN_USE, M_INVALID_USERNAME, M_EXCLUSIVE */
+  /** @throws MatrixError M_USER_IN_USE, M_INVALID_USERNAME, M_EXCLUSIVE, M_FORBIDDEN (registration token used up) */
   createAccount(account: {
     readonly userId: UserId
     readonly password?: string
+    /** Instead of `password`: what `hashPassword` has made of it. */
+    readonly passwordHash?: string
+    /** Counted as used together with the account, or there is no account. */
+    readonly registrationToken?: string
     readonly type: AccountType
     readonly appserviceId?: string
     readonly displayName?: string
@@ -64,6 +80,12 @@ export interface Accounts {
   /** Constant time whether the account exists or not; rate limiting is the caller's. False for a deactivated one. */
   checkPassword(userId: UserId, password: string): Promise<boolean>
   setPassword(userId: UserId, password: string): Promise<void>
+  /** What may be kept of a password while a registration is under way. */
+  hashPassword(password: string): Promise<string>
+  /** A locked account can do nothing but log out (CS "Account locking"). @throws MatrixError M_NOT_FOUND */
+  setLocked(userId: UserId, locked: boolean): Promise<void>
+  /** A suspended account can read (CS "Account suspension"). @throws MatrixError M_NOT_FOUND */
+  setSuspended(userId: UserId, suspended: boolean): Promise<void>
   setAccountType(userId: UserId, type: AccountType): Promise<void>
   /** Ends every login, forgets password and profile where `erase`; leaving rooms is the workflow's. */
   deactivate(userId: UserId, options: { readonly erase: boolean }): Promise<void>
@@ -77,7 +99,7 @@ export interface Accounts {
 
 export interface Logins {
   login(login: NewLogin): Promise<Login>
-  /** From memory when known. Undefined: unknown or ended token. */
+  /** From memory when known. Undefined: unknown or ended token. @throws MatrixError M_UNKNOWN_TOKEN with `soft_logout`: expired */
   requester(accessToken: string): Promise<Requester | undefined>
   /** Records address, agent and time of a device's use; kept in memory and written in the background in batches. */
   seen(requester: Requester, clientAddress: string, userAgent: string | undefined): void
@@ -90,6 +112,55 @@ export interface Logins {
   deleteDevices(userId: UserId, deviceIds: readonly string[]): Promise<void>
   /** Ends every login but the one to keep. Returns the devices that are gone. */
   deleteAllDevices(userId: UserId, keep?: string): Promise<DeviceId[]>
+}
+
+export interface Refreshing {
+  /**
+   * A new pair for the session. The old refresh token is good until one of the new pair is used.
+   * @throws MatrixError M_UNKNOWN_TOKEN, M_USER_LOCKED
+   */
+  refresh(refreshToken: string): Promise<TokenPair>
+}
+
+export interface PurposeToken {
+  readonly token: string
+  readonly expiresInMs: number
+}
+
+/** Tokens that are good for one thing only. */
+export interface PurposeTokens {
+  /** For one `m.login.token` login within two minutes. */
+  newLoginToken(userId: UserId): Promise<PurposeToken>
+  /** Whom it lets in, once. Undefined: unknown, used or expired. */
+  useLoginToken(token: string): Promise<UserId | undefined>
+  /** With which another service learns who somebody is (CS "OpenID"). */
+  newOpenIdToken(userId: UserId): Promise<PurposeToken>
+  /** For the federation's `openid/userinfo`. Undefined: unknown or expired, or its account is deactivated. */
+  openIdUser(token: string): Promise<UserId | undefined>
+}
+
+export interface RegistrationToken {
+  readonly token: string
+  /** Undefined: as often as anybody likes. */
+  readonly usesAllowed: number | undefined
+  readonly completed: number
+  /** In ms; undefined: never. */
+  readonly expiresTs: number | undefined
+}
+
+export interface RegistrationTokens {
+  /** Undefined: there is one of that name. */
+  createRegistrationToken(token: Omit<RegistrationToken, 'completed'>): Promise<RegistrationToken | undefined>
+  registrationTokens(): Promise<RegistrationToken[]>
+  registrationToken(token: string): Promise<RegistrationToken | undefined>
+  /** An absent field stays, `null` takes the limit away. Undefined: there is no such token. */
+  changeRegistrationToken(
+    token: string,
+    change: { readonly usesAllowed?: number | null | undefined; readonly expiresTs?: number | null | undefined },
+  ): Promise<RegistrationToken | undefined>
+  deleteRegistrationToken(token: string): Promise<boolean>
+  /** One more account could be made with it now. */
+  isRegistrationTokenValid(token: string): Promise<boolean>
 }
 
 export interface Profiles {
@@ -124,6 +195,8 @@ export interface AccountDataStore {
   ): Promise<void>
   /** From m.ignored_user_list; in memory for users who sync. */
   ignoredUsers(userId: UserId): Promise<ReadonlySet<UserId>>
+  /** Those among `userIds` who ignore `sender`. At most one statement. */
+  ignoring(userIds: readonly UserId[], sender: UserId): Promise<Set<UserId>>
   /** Those among `userIds` who have this kind of account data in the room or globally (push rules): one statement. */
   accountDataOf(userIds: readonly UserId[], type: string): Promise<Map<UserId, string>>
 }
@@ -134,7 +207,15 @@ export interface Filters {
   filter(userId: UserId, filterId: string): Promise<string | undefined>
 }
 
-export interface UserApi extends Accounts, Logins, Profiles, AccountDataStore, Filters {
+export interface UserApi
+  extends Accounts,
+    Logins,
+    Refreshing,
+    PurposeTokens,
+    RegistrationTokens,
+    Profiles,
+    AccountDataStore,
+    Filters {
   readonly serverName: ServerName
   /** True for a user id of this server, whether an account exists or not. */
   isLocal(userId: UserId): boolean

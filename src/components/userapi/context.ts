@@ -12,7 +12,7 @@ import { USER_STREAMS } from './api.js'
 
 export interface UserApiDeps {
   readonly serverName: ServerName
-  readonly config: Pick<Config['user_api'], 'bcrypt_cost'>
+  readonly config: Pick<Config['user_api'], 'bcrypt_cost' | 'openid_token_lifetime_ms'>
   readonly database: Database
   readonly streamClock: StreamClock
   readonly feed: ChangeFeed
@@ -27,10 +27,12 @@ export interface Context extends UserApiDeps {
   readonly accounts: AccountCache
 }
 
-/** Topics of the bus; their keys are user ids. */
+/** Topics of the bus; their keys are user ids unless it says otherwise. */
 export const TOPICS = {
   /** Account flags or open sessions. */
   accounts: 'userapi.accounts',
+  /** Single access tokens; their keys are hashes in base64. */
+  tokens: 'userapi.tokens',
   profiles: 'userapi.profiles',
   ignored: 'userapi.ignored_users',
 } as const

@@ -1,16 +1,16 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { type DeviceId, deviceId as parseDeviceId, type UserId } from '../../protocol/ids.js'
 import { MatrixError } from '../../protocol/matrix-error.js'
 import type { Device, Login, Logins, NewLogin } from './api.js'
 import { announceDevices, type Context } from './context.js'
 import type { LastSeen } from './last-seen.js'
-import { LoadingCache } from './loading-cache.js'
+import { ACCESS_TOKEN_MS } from './refresh.js'
+import { canBeToken, hashToken, newToken } from './secret-tokens.js'
 import {
   DELETE_OTHER_TOKENS,
   DELETE_TOKENS_OF_DEVICES,
   INSERT_TOKEN,
-  SELECT_TOKEN,
-  type TokenRow,
+  INSERT_TOKEN_PAIR,
 } from './store/access-tokens.js'
 import { LOCK_ACTIVE_ACCOUNT } from './store/accounts.js'
 import {
@@ -23,17 +23,11 @@ import {
   UPDATE_DEVICE_NAME,
   UPSERT_DEVICE,
 } from './store/devices.js'
+import { createTokenCache } from './token-cache.js'
 
-const TOKEN_BYTES = 32
-/** Longer than any token of ours or of an imported database. */
-const LONGEST_TOKEN = 512
 const USER_AGENT_LENGTH = 500
 const DEVICE_ID_LENGTH = 10
 const DEVICE_ID_LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'
-
-function hashToken(token: string): Buffer {
-  return createHash('sha256').update(token).digest()
-}
 
 function newDeviceId(): DeviceId {
   let text = ''
@@ -53,20 +47,8 @@ function requireDeviceId(given: string): DeviceId {
 }
 
 export function createLogins(context: Context, lastSeen: LastSeen): Logins {
-  const { database, accounts, caches, time } = context
-
-  // A token's owner never changes and its session ends with the account's list of sessions, so this needs no invalidation.
-  const tokens = new LoadingCache<string, TokenRow>(
-    caches.cache('userapi.tokens', () => 300),
-    async (hashes) => {
-      const found = new Map<string, TokenRow>()
-      for (const hash of hashes) {
-        const [row] = await database.run(SELECT_TOKEN, Buffer.from(hash, 'base64'))
-        if (row !== undefined) found.set(hash, row)
-      }
-      return found
-    },
-  )
+  const { database, accounts, time } = context
+  const tokens = createTokenCache(context)
 
   const present = (userId: UserId, row: DeviceRow): Device => {
     const sighting = lastSeen.pending(userId, row.device_id)
@@ -83,7 +65,8 @@ export function createLogins(context: Context, lastSeen: LastSeen): Logins {
     async login(login: NewLogin): Promise<Login> {
       const { userId } = login
       const deviceId = login.deviceId === undefined ? newDeviceId() : requireDeviceId(login.deviceId)
-      const accessToken = randomBytes(TOKEN_BYTES).toString('base64url')
+      const accessToken = newToken()
+      const refreshToken = login.refreshable === true ? newToken() : undefined
       await database.transaction(async (tx) => {
         const [locked] = await Promise.all([
           tx.run(LOCK_ACTIVE_ACCOUNT, userId),
@@ -97,19 +80,33 @@ export function createLogins(context: Context, lastSeen: LastSeen): Logins {
             login.userAgent?.slice(0, USER_AGENT_LENGTH) ?? null,
           ),
           tx.run(DELETE_TOKENS_OF_DEVICES, userId, [deviceId]),
-          tx.run(INSERT_TOKEN, hashToken(accessToken), userId, deviceId),
+          refreshToken === undefined
+            ? tx.run(INSERT_TOKEN, hashToken(accessToken), userId, deviceId)
+            : tx.run(
+                INSERT_TOKEN_PAIR,
+                hashToken(accessToken),
+                hashToken(refreshToken),
+                userId,
+                deviceId,
+                time.now() + ACCESS_TOKEN_MS,
+              ),
         ])
         if (locked.length === 0) throw new MatrixError('M_USER_DEACTIVATED', 'This account has been deactivated')
         await announceDevices(context, tx, userId)
       })
-      return { userId, deviceId, accessToken }
+      if (refreshToken === undefined) return { userId, deviceId, accessToken }
+      return { userId, deviceId, accessToken, refreshToken, expiresInMs: ACCESS_TOKEN_MS }
     },
 
     async requester(accessToken) {
-      if (accessToken === '' || accessToken.length > LONGEST_TOKEN) return undefined
-      const token = await tokens.get(hashToken(accessToken).toString('base64'))
+      if (!canBeToken(accessToken)) return undefined
+      const token = await tokens.get(accessToken)
       if (token === undefined) return undefined
-      return (await accounts.get(token.user_id))?.requesters.get(token.session_id)
+      const requester = (await accounts.get(token.user_id))?.requesters.get(token.session_id)
+      if (requester !== undefined && token.expires_ts !== null && token.expires_ts <= time.now()) {
+        throw new MatrixError('M_UNKNOWN_TOKEN', 'The access token has expired', { extra: { soft_logout: true } })
+      }
+      return requester
     },
 
     seen(requester, clientAddress, userAgent) {
@@ -147,18 +144,19 @@ export function createLogins(context: Context, lastSeen: LastSeen): Logins {
 
     deleteDevices: (userId, deviceIds) =>
       database.transaction(async (tx) => {
-        const [, gone] = await Promise.all([
-          tx.run(DELETE_TOKENS_OF_DEVICES, userId, deviceIds),
+        // Devices first: their rows are what a refresh that is under way holds.
+        const [gone] = await Promise.all([
           tx.run(DELETE_DEVICES, userId, deviceIds),
+          tx.run(DELETE_TOKENS_OF_DEVICES, userId, deviceIds),
         ])
         if (gone.length > 0) await announceDevices(context, tx, userId)
       }),
 
     deleteAllDevices: (userId, keep) =>
       database.transaction(async (tx) => {
-        const [, gone] = await Promise.all([
-          tx.run(DELETE_OTHER_TOKENS, userId, keep ?? null),
+        const [gone] = await Promise.all([
           tx.run(DELETE_OTHER_DEVICES, userId, keep ?? null),
+          tx.run(DELETE_OTHER_TOKENS, userId, keep ?? null),
         ])
         if (gone.length > 0) await announceDevices(context, tx, userId)
         return gone.map((row) => row.device_id)

@@ -8,6 +8,9 @@ import { createFilters } from './filters.js'
 import { LastSeen } from './last-seen.js'
 import { createLogins } from './logins.js'
 import { createProfiles } from './profiles.js'
+import { createPurposeTokens } from './purpose-tokens.js'
+import { createRefreshing } from './refresh.js'
+import { createRegistrationTokens } from './registration-tokens.js'
 
 export type { UserApiDeps } from './context.js'
 
@@ -20,6 +23,9 @@ export function createUserApi(deps: UserApiDeps): UserApi {
     isLocal: (userId) => serverNameOf(userId) === deps.serverName,
     ...createAccounts(context),
     ...createLogins(context, lastSeen),
+    ...createRefreshing(context),
+    ...createPurposeTokens(context),
+    ...createRegistrationTokens(context),
     ...createProfiles(context),
     ...createAccountData(context),
     ...createFilters(context),

@@ -5,17 +5,15 @@ const NOT_YET = 'not in this version yet'
 const url = { allowed: 'a URL that starts with http:// or https://', accepts: isHttpUrl, unused: NOT_YET }
 
 const turn = section('Relays for voice and video calls (a TURN server such as coturn).', {
-  turn_user_lifetime: duration('', 'How long the credentials given to a client are good, such as 1h.', {
-    unused: NOT_YET,
+  turn_user_lifetime: duration('', 'How long the credentials given to a client are good, such as 1h (else 24h).', {
     sample: '1h',
   }),
-  turn_uris: list(text('', 'A URI.'), [], 'Such as "turn:turn.example.com?transport=udp".', { unused: NOT_YET }),
+  turn_uris: list(text('', 'A URI.'), [], 'Such as "turn:turn.example.com?transport=udp".'),
   turn_shared_secret: text('', 'The secret shared with the TURN server (static-auth-secret); or give the next two.', {
     secret: true,
-    unused: NOT_YET,
   }),
-  turn_username: text('', 'One fixed user.', { unused: NOT_YET }),
-  turn_password: text('', 'Its password.', { secret: true, unused: NOT_YET }),
+  turn_username: text('', 'One fixed user.'),
+  turn_password: text('', 'Its password.', { secret: true }),
 })
 
 const rateLimiting = section('Protection against floods. Administrators and application services are exempt.', {
@@ -32,7 +30,7 @@ export const clientApiSection = section('What clients are allowed.', {
     `Nobody can register. Accounts are then made with create-account. When false and nothing stands in front of
 registration, the server starts only with -really-enable-open-registration.`,
   ),
-  registration_requires_token: flag(false, 'Registering takes a token from an administrator.', { unused: NOT_YET }),
+  registration_requires_token: flag(false, 'Registering takes a token from an administrator.'),
   registration_shared_secret: text('', 'Who knows it can make accounts, administrators too. Empty: nobody.', {
     secret: true,
   }),

@@ -71,8 +71,8 @@ global.trusted_proxies is given: then from those only.`,
 /** Section `user_api`. */
 export const userApiSection = section('Accounts.', {
   bcrypt_cost: integer(10, 'Work per password check; one more doubles it.', { min: 4, max: 20 }),
-  openid_token_lifetime_ms: integer(3_600_000, 'How long OpenID tokens are good.', { min: 1_000, unused: NOT_YET }),
-  push_gateway_disable_tls_validation: flag(false, 'Believe any certificate of push gateways.', { unused: NOT_YET }),
+  openid_token_lifetime_ms: integer(3_600_000, 'How long OpenID tokens are good.', { min: 1_000 }),
+  push_gateway_disable_tls_validation: flag(false, 'Believe any certificate of push gateways.'),
   auto_join_rooms: list(
     text('', 'An alias.', {
       allowed: 'a room alias such as "#lobby:example.com"',

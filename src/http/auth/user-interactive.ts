@@ -1,5 +1,3 @@
-import { randomBytes } from 'node:crypto'
-import { LRUCache } from 'lru-cache'
 import type { Requester, UserApi } from '../../components/userapi/index.js'
 import type { Clock } from '../../platform/time.js'
 import type { UserId } from '../../protocol/ids.js'
@@ -8,6 +6,7 @@ import { type Errcode, MatrixError } from '../../protocol/matrix-error.js'
 import type { RateLimits } from '../rate-limit.js'
 import { identifiedUser } from './identifier.js'
 import { InteractiveAuthRequired } from './interactive-error.js'
+import { type InteractiveSession, InteractiveSessions } from './interactive-sessions.js'
 
 export interface InteractiveAttempt {
   /** Undefined where nobody is logged in: registration, a password change without a token. */
@@ -27,66 +26,47 @@ export interface Authorised {
   readonly completed: readonly string[]
   /** The requester, or who proved to know their password. */
   readonly userId: UserId | undefined
+  /** What was shown for `m.login.registration_token`: valid a while ago. */
+  readonly registrationToken: string | undefined
 }
+
+export type StageOutcome =
+  | { readonly passed: true }
+  | { readonly passed: false; readonly errcode: Errcode; readonly why: string }
 
 /** User-interactive authentication (CS "User-Interactive Authentication API"). */
 export interface UserInteractiveAuth {
+  /** The id of the session that the attempt names, or of a new one, for what a route keeps beside it. @throws as `authorise` */
+  open(attempt: InteractiveAttempt): string
   /**
-   * Returns when a flow is complete; the session is then used up.
+   * Returns when a flow is complete; the session is then used up. `session`: what `open` has returned.
    * @throws InteractiveAuthRequired (401 with flows, session, completed), MatrixError M_FORBIDDEN when somebody else's
    *   password was given, M_LIMIT_EXCEEDED
    */
-  authorise(attempt: InteractiveAttempt): Promise<Authorised>
+  authorise(attempt: InteractiveAttempt, session?: string): Promise<Authorised>
+  /** For the fallback pages: whose password a stage of an open session asks for. Undefined: no such session or stage. */
+  stage(sessionId: string, stage: string): { readonly userId: UserId | undefined; readonly done: boolean } | undefined
+  /** Proves a stage outside of the request itself. @throws as `authorise` */
+  complete(sessionId: string, auth: JsonObject, clientAddress: string): Promise<StageOutcome>
   /** A password check that slows guessing down, for logins too. @throws MatrixError M_LIMIT_EXCEEDED */
   checkPassword(userId: UserId, password: string, clientAddress: string): Promise<boolean>
 }
 
-/**
- * What has been proved so far. It lives in memory: when it is lost the client starts over. It holds neither the request's
- * body nor any password.
- */
-interface Session {
-  readonly id: string
-  /** The request it was opened for: method, path, parameters and user. Good for no other. */
-  readonly boundTo: string
-  readonly completed: Set<string>
-  readonly expiresAt: number
-  userId: UserId | undefined
-}
-
-type StageOutcome =
-  | { readonly passed: true }
-  | { readonly passed: false; readonly errcode: Errcode; readonly why: string }
-
-const SESSION_MS = 15 * 60_000
-const SESSIONS = 10_000
-
 export interface UserInteractiveDeps {
-  readonly userapi: Pick<UserApi, 'account' | 'checkPassword' | 'serverName' | 'isLocal'>
+  readonly userapi: Pick<UserApi, 'account' | 'checkPassword' | 'serverName' | 'isLocal' | 'isRegistrationTokenValid'>
   readonly limits: RateLimits
   readonly time: Clock
 }
 
 export function createUserInteractiveAuth({ userapi, limits, time }: UserInteractiveDeps): UserInteractiveAuth {
-  const sessions = new LRUCache<string, Session>({ max: SESSIONS })
+  const sessions = new InteractiveSessions(time)
 
-  const sessionFor = (attempt: InteractiveAttempt, given: string | undefined): Session => {
-    const boundTo = JSON.stringify([attempt.request.path, attempt.request.params, attempt.requester?.userId ?? null])
-    const known = given === undefined ? undefined : sessions.get(given)
-    if (known !== undefined && known.expiresAt > time.monotonic()) {
-      if (known.boundTo === boundTo) return known
-      throw new MatrixError('M_FORBIDDEN', 'This authentication session was opened for another request')
-    }
-    const id = randomBytes(18).toString('base64url')
-    const opened: Session = {
-      id,
-      boundTo,
-      completed: new Set(),
-      expiresAt: time.monotonic() + SESSION_MS,
-      userId: attempt.requester?.userId,
-    }
-    sessions.set(id, opened)
-    return opened
+  const sessionFor = (
+    { requester, flows, request }: InteractiveAttempt,
+    id: string | undefined,
+  ): InteractiveSession => {
+    const boundTo = JSON.stringify([request.path, request.params, requester?.userId ?? null])
+    return sessions.open(id, { boundTo, flows, userId: requester?.userId })
   }
 
   const checkPassword = async (userId: UserId, password: string, clientAddress: string): Promise<boolean> => {
@@ -96,11 +76,7 @@ export function createUserInteractiveAuth({ userapi, limits, time }: UserInterac
     return isRight
   }
 
-  const passwordStage = async (
-    attempt: InteractiveAttempt,
-    session: Session,
-    auth: JsonObject,
-  ): Promise<StageOutcome> => {
+  const passwordStage = async (session: InteractiveSession, auth: JsonObject, from: string): Promise<StageOutcome> => {
     const wrong: StageOutcome = { passed: false, errcode: 'M_FORBIDDEN', why: 'Invalid username or password' }
     const password = getString(auth, 'password')
     const isNamed = getObject(auth, 'identifier') !== undefined || getString(auth, 'user') !== undefined
@@ -109,43 +85,86 @@ export function createUserInteractiveAuth({ userapi, limits, time }: UserInterac
     if (session.userId !== undefined && session.userId !== userId) {
       throw new MatrixError('M_FORBIDDEN', 'The password has to be that of the account concerned')
     }
-    if (!(await checkPassword(userId, password, attempt.request.clientAddress))) return wrong
+    if (!(await checkPassword(userId, password, from))) return wrong
     session.userId = userId
     return { passed: true }
   }
 
-  const stageOutcome = (attempt: InteractiveAttempt, session: Session, auth: JsonObject): Promise<StageOutcome> => {
+  const tokenStage = async (session: InteractiveSession, auth: JsonObject, from: string): Promise<StageOutcome> => {
+    const guesser = `registration token ${from}`
+    limits.checkPasswordAttempts(guesser, from)
+    const token = getString(auth, 'token')
+    if (token === undefined || !(await userapi.isRegistrationTokenValid(token))) {
+      limits.passwordFailed(guesser, from)
+      return { passed: false, errcode: 'M_UNAUTHORIZED', why: 'Invalid registration token' }
+    }
+    session.registrationToken = token
+    return { passed: true }
+  }
+
+  const stageOutcome = (session: InteractiveSession, auth: JsonObject, from: string): Promise<StageOutcome> => {
     const type = getString(auth, 'type')
-    if (type === undefined || !attempt.flows.some((flow) => flow.includes(type))) {
+    if (type === undefined || !session.flows.some((flow) => flow.includes(type))) {
       return Promise.resolve({ passed: false, errcode: 'M_UNRECOGNIZED', why: 'This is no stage of the flows' })
     }
-    if (type === 'm.login.password') return passwordStage(attempt, session, auth)
+    if (type === 'm.login.password') return passwordStage(session, auth, from)
+    if (type === 'm.login.registration_token') return tokenStage(session, auth, from)
     if (type === 'm.login.dummy') return Promise.resolve({ passed: true })
     return Promise.resolve({ passed: false, errcode: 'M_UNRECOGNIZED', why: 'This stage is not supported' })
   }
 
+  const attemptStage = async (session: InteractiveSession, auth: JsonObject, from: string): Promise<StageOutcome> => {
+    const outcome = await stageOutcome(session, auth, from)
+    if (outcome.passed) session.completed.add(getString(auth, 'type') ?? '')
+    return outcome
+  }
+
   return {
     checkPassword,
-    async authorise(attempt) {
-      const auth = isJsonObject(attempt.body.auth) ? attempt.body.auth : undefined
-      const session = sessionFor(attempt, auth && getString(auth, 'session'))
+    open: (attempt) => sessionFor(attempt, sessionOf(authOf(attempt))).id,
+
+    async authorise(attempt, sessionId) {
+      const auth = authOf(attempt)
+      const session = sessionFor(attempt, sessionId ?? sessionOf(auth))
       let outcome: StageOutcome = { passed: true }
       if (auth !== undefined && getString(auth, 'type') !== undefined) {
-        outcome = await stageOutcome(attempt, session, auth)
-        if (outcome.passed) session.completed.add(getString(auth, 'type') ?? '')
+        outcome = await attemptStage(session, auth, attempt.request.clientAddress)
       }
-      const isComplete = attempt.flows.some((flow) => flow.every((stage) => session.completed.has(stage)))
-      // Deleting is what uses it up: of two requests at the same time one is the first.
-      if (outcome.passed && isComplete && sessions.delete(session.id)) {
-        return { completed: [...session.completed], userId: session.userId }
+      const isComplete = session.flows.some((flow) => flow.every((stage) => session.completed.has(stage)))
+      if (outcome.passed && isComplete && sessions.use(session)) {
+        return {
+          completed: [...session.completed],
+          userId: session.userId,
+          registrationToken: session.registrationToken,
+        }
       }
       throw new InteractiveAuthRequired({
         ...(outcome.passed ? {} : { errcode: outcome.errcode, error: outcome.why }),
-        flows: attempt.flows.map((stages) => ({ stages })),
+        flows: session.flows.map((stages) => ({ stages: [...stages] })),
         params: {},
         session: session.id,
         completed: [...session.completed],
       })
     },
+
+    stage(sessionId, stage) {
+      const session = sessions.get(sessionId)
+      if (session?.flows.some((flow) => flow.includes(stage)) !== true) return undefined
+      return { userId: session.userId, done: session.completed.has(stage) }
+    },
+
+    async complete(sessionId, auth, clientAddress) {
+      const session = sessions.get(sessionId)
+      if (session !== undefined) return attemptStage(session, auth, clientAddress)
+      return { passed: false, errcode: 'M_UNRECOGNIZED', why: 'The authentication session is over' }
+    },
   }
+}
+
+function authOf(attempt: InteractiveAttempt): JsonObject | undefined {
+  return isJsonObject(attempt.body.auth) ? attempt.body.auth : undefined
+}
+
+function sessionOf(auth: JsonObject | undefined): string | undefined {
+  return auth && getString(auth, 'session')
 }

@@ -1,3 +1,5 @@
+import { eventReportsRoutes } from '../admin/event-reports.js'
+import { registrationTokenAdminRoutes } from '../admin/registration-tokens.js'
 import { sharedSecretRegistrationRoutes } from '../admin/shared-secret-registration.js'
 import type { RouteDeps } from '../deps.js'
 import type { Route } from '../route.js'
@@ -5,6 +7,7 @@ import { staticRoutes } from '../static.js'
 import { wellKnownRoutes } from '../well-known.js'
 import { accountDataRoutes } from './account-data.js'
 import { accountDeactivationRoutes } from './account-deactivation.js'
+import { adminRoutes } from './admin.js'
 import { administrativeContactRoutes } from './administrative-contact.js'
 import { banningRoutes } from './banning.js'
 import { capabilitiesRoutes } from './capabilities.js'
@@ -24,28 +27,40 @@ import { leavingRoutes } from './leaving.js'
 import { listJoinedRoomsRoutes } from './list-joined-rooms.js'
 import { listPublicRoomsRoutes } from './list-public-rooms.js'
 import { loginRoutes } from './login.js'
+import { loginTokenRoutes } from './login-token.js'
 import { logoutRoutes } from './logout.js'
 import { messagePaginationRoutes } from './message-pagination.js'
+import { mutualRoomsRoutes } from './mutual-rooms.js'
+import { openidRoutes } from './openid.js'
+import { notificationsRoutes } from './notifications.js'
 import { passwordManagementRoutes } from './password-management.js'
 import { peekingRoutes } from './peeking.js'
 import { presenceRoutes } from './presence.js'
 import { profileRoutes } from './profile.js'
+import { pusherRoutes } from './pusher.js'
 import { pushRulesRoutes } from './pushrules.js'
 import { readMarkersRoutes } from './read-markers.js'
 import { receiptsRoutes } from './receipts.js'
 import { redactionRoutes } from './redaction.js'
+import { refreshRoutes } from './refresh.js'
 import { registrationRoutes } from './registration.js'
+import { registrationTokensRoutes } from './registration-tokens.js'
 import { relationsRoutes } from './relations.js'
+import { reportContentRoutes } from './report-content.js'
 import { roomEventByTimestampRoutes } from './room-event-by-timestamp.js'
 import { roomSendRoutes } from './room-send.js'
 import { roomStateRoutes } from './room-state.js'
+import { roomSummaryRoutes } from './room-summary.js'
+import { roomUpgradesRoutes } from './room-upgrades.js'
 import { roomsRoutes } from './rooms.js'
+import { spaceHierarchyRoutes } from './space-hierarchy.js'
 import { syncRoutes } from './sync.js'
 import { tagsRoutes } from './tags.js'
 import { threadsListRoutes } from './threads-list.js'
 import { toDeviceRoutes } from './to-device.js'
 import { typingRoutes } from './typing.js'
 import { versionsRoutes } from './versions.js'
+import { voipRoutes } from './voip.js'
 import { whoamiRoutes } from './whoami.js'
 
 /** Everything that clients are served, a module per file of the specification. */
@@ -54,6 +69,7 @@ export function clientRoutes(deps: RouteDeps): Route[] {
     ...accountDataRoutes(deps),
     ...accountDeactivationRoutes(deps),
     ...administrativeContactRoutes(),
+    ...adminRoutes(deps),
     ...banningRoutes(deps),
     ...capabilitiesRoutes(deps),
     ...createRoomRoutes(deps),
@@ -61,6 +77,7 @@ export function clientRoutes(deps: RouteDeps): Route[] {
     ...deviceManagementRoutes(deps),
     ...directoryRoutes(deps),
     ...eventContextRoutes(deps),
+    ...eventReportsRoutes(deps),
     ...filterRoutes(deps),
     ...invitingRoutes(deps),
     ...joiningRoutes(deps),
@@ -72,23 +89,35 @@ export function clientRoutes(deps: RouteDeps): Route[] {
     ...listJoinedRoomsRoutes(deps),
     ...listPublicRoomsRoutes(deps),
     ...loginRoutes(deps),
+    ...loginTokenRoutes(deps),
     ...logoutRoutes(deps),
     ...messagePaginationRoutes(deps),
+    ...mutualRoomsRoutes(deps),
+    ...openidRoutes(deps),
+    ...notificationsRoutes(deps),
     ...passwordManagementRoutes(deps),
     ...peekingRoutes(deps),
     ...presenceRoutes(deps),
     ...profileRoutes(deps),
+    ...pusherRoutes(deps),
     ...pushRulesRoutes(deps),
     ...readMarkersRoutes(deps),
     ...receiptsRoutes(deps),
     ...redactionRoutes(deps),
+    ...refreshRoutes(deps),
     ...registrationRoutes(deps),
+    ...registrationTokenAdminRoutes(deps),
+    ...registrationTokensRoutes(deps),
     ...relationsRoutes(deps),
+    ...reportContentRoutes(deps),
     ...roomEventByTimestampRoutes(deps),
     ...roomSendRoutes(deps),
     ...roomsRoutes(deps),
     ...roomStateRoutes(deps),
+    ...roomSummaryRoutes(deps),
+    ...roomUpgradesRoutes(deps),
     ...sharedSecretRegistrationRoutes(deps),
+    ...spaceHierarchyRoutes(deps),
     ...staticRoutes(),
     ...syncRoutes(deps),
     ...tagsRoutes(deps),
@@ -96,6 +125,7 @@ export function clientRoutes(deps: RouteDeps): Route[] {
     ...toDeviceRoutes(deps),
     ...typingRoutes(deps),
     ...versionsRoutes(),
+    ...voipRoutes(deps),
     ...wellKnownRoutes(deps),
     ...whoamiRoutes(),
   ]

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { getObject, getValue, isJsonObject, type JsonObject } from '../../protocol/json.js'
 import { findRoom } from '../../workflows/find-room.js'
+import { followUpgrade } from '../../workflows/follow-upgrade.js'
 import { joinRoom } from '../../workflows/join-room.js'
 import type { RouteDeps } from '../deps.js'
 import { type Route, route } from '../route.js'
@@ -16,7 +17,7 @@ const body = reasonedBody.refine((given) => {
  *
  * SPEC-DEPARTURE: "Guest access" names only the first of the two paths; guests have always come by the second as well.
  */
-export function joiningRoutes(deps: Pick<RouteDeps, 'roomserver' | 'userapi'>): Route[] {
+export function joiningRoutes(deps: Pick<RouteDeps, 'roomserver' | 'userapi' | 'pushserver'>): Route[] {
   return [
     route({
       method: 'POST',
@@ -29,6 +30,7 @@ export function joiningRoutes(deps: Pick<RouteDeps, 'roomserver' | 'userapi'>): 
       async handler({ user, params, body: custom }) {
         const roomId = await findRoom(deps, params.roomId)
         await joinRoom(deps, { user, roomId, custom, thirdPartySigned: signedIn(custom) })
+        await followUpgrade(deps, user.userId, roomId)
         return { room_id: roomId }
       },
     }),
@@ -43,6 +45,7 @@ export function joiningRoutes(deps: Pick<RouteDeps, 'roomserver' | 'userapi'>): 
       async handler({ user, params, body: custom }) {
         const roomId = await findRoom(deps, params.roomIdOrAlias)
         await joinRoom(deps, { user, roomId, custom, thirdPartySigned: signedIn(custom) })
+        await followUpgrade(deps, user.userId, roomId)
         return { room_id: roomId }
       },
     }),

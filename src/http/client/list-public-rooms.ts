@@ -136,7 +136,7 @@ async function list({ roomserver }: Deps, { limit = MAX_LIMIT, since, search, ro
 }
 
 /** definitions/public_rooms_chunk.yaml */
-function directoryEntry(room: PublicRoom): JsonObject {
+export function directoryEntry(room: PublicRoom): JsonObject {
   return {
     room_id: room.roomId,
     num_joined_members: room.joinedMembers,

@@ -3,6 +3,7 @@ import type { Requester } from '../../components/userapi/index.js'
 import { fitsBytes, isNamespacedId, MAX_ID_BYTES, type UserId } from '../../protocol/ids.js'
 import { getValue, type JsonObject, type JsonValue } from '../../protocol/json.js'
 import { MatrixError } from '../../protocol/matrix-error.js'
+import { refuseSuspended } from '../../workflows/room-parts.js'
 import { setProfileField } from '../../workflows/set-profile.js'
 import type { RouteDeps } from '../deps.js'
 import { type Route, route } from '../route.js'
@@ -84,7 +85,7 @@ function single(name: string, value: JsonValue): JsonObject {
 /** @throws MatrixError M_FORBIDDEN, M_USER_SUSPENDED, M_GUEST_ACCESS_FORBIDDEN, M_KEY_TOO_LARGE, M_INVALID_PARAM */
 function checkMayChange(user: Requester, userId: UserId, field: string): void {
   if (user.userId !== userId) throw new MatrixError('M_FORBIDDEN', "Another user's profile cannot be changed")
-  if (user.suspended) throw new MatrixError('M_USER_SUSPENDED', 'This account is suspended')
+  refuseSuspended(user)
   if (user.accountType === 'guest' && field !== 'displayname') {
     throw new MatrixError('M_GUEST_ACCESS_FORBIDDEN', 'Guests may change their display name only')
   }

@@ -141,13 +141,14 @@ describe('long polls', () => {
       longest = Math.max(longest, performance.now() - last - 1)
       last = performance.now()
     }, 1)
+    const since = performance.now()
     await h.say(alice, room, 'to all')
     for (const body of await Promise.all(polls)) {
       expect(shown(body.rooms.join[room].timeline.events)).toEqual(['to all'])
     }
     clearInterval(ticks)
-    // The clients of the test run on the same loop.
-    expect(longest).toBeLessThan(250)
+    // Answered in slices, not in one go. (The clients of the test run on the same loop.)
+    expect(longest).toBeLessThan((performance.now() - since) / 2)
   })
 })
 

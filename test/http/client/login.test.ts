@@ -15,8 +15,10 @@ const login = (body: object) =>
   server.request('POST', '/login', { type: 'm.login.password', password: PASSWORD, ...body })
 
 describe('login', () => {
-  it('offers a password', async () => {
-    expect((await server.request('GET', '/login')).body).toEqual({ flows: [{ type: 'm.login.password' }] })
+  it('offers a password and tokens of other logins', async () => {
+    expect((await server.request('GET', '/login')).body).toEqual({
+      flows: [{ type: 'm.login.password' }, { type: 'm.login.token', get_login_token: true }],
+    })
   })
 
   it('knows a user by localpart or whole id, in the new and the old form, whatever the case', async () => {
@@ -55,7 +57,7 @@ describe('login', () => {
   })
 
   it('refuses what it does not understand', async () => {
-    expect(await login({ type: 'm.login.token', token: 'x' })).toMatchObject({
+    expect(await login({ type: 'm.login.sso', token: 'x' })).toMatchObject({
       status: 400,
       body: { errcode: 'M_UNKNOWN' },
     })

@@ -83,21 +83,40 @@ export class DecoderPool {
   }
 
   async #run(decoder: Decoder, job: Job): Promise<void> {
-    job.resolve(await decoder.run(job.request))
-    if (decoder.hasEnded) this.#all.delete(decoder)
-    else {
+    const isFresh = decoder.isFresh
+    const answer = await decoder.run(job.request)
+    if (!decoder.hasEnded) {
       this.#idle.push(decoder)
-      decoder.rest(IDLE_MS, () => {
-        this.#idle.splice(this.#idle.indexOf(decoder), 1)
-        this.#all.delete(decoder)
-      })
+      decoder.rest(IDLE_MS)
     }
+    if (answer !== 'ended') job.resolve(answer)
+    else if (this.#stopped) job.reject(stopping())
+    // What earlier pictures have left in a process must not be laid at the door of this one.
+    else if (!isFresh && !decoder.isLate) this.#wanted.unshift(job)
+    else job.resolve(this.#blame(decoder, job))
+    if (!this.#stopped) this.#dispatch()
+  }
+
+  #blame(decoder: Decoder, { request }: Job): DecoderAnswer {
+    const { exitCode, isLate } = decoder
+    this.#log.warn(
+      { file: request.file, code: exitCode, late: isLate },
+      'a picture has ended the process that decodes it',
+    )
+    return { refused: exitCode === OVER_MEMORY ? 'too-large' : 'not-decodable' }
+  }
+
+  /** However it has come to its end: there is room for another. */
+  #forget(decoder: Decoder): void {
+    this.#all.delete(decoder)
+    const index = this.#idle.indexOf(decoder)
+    if (index >= 0) this.#idle.splice(index, 1)
     if (!this.#stopped) this.#dispatch()
   }
 
   #start(): Decoder | undefined {
     if (this.#all.size >= this.#most) return undefined
-    const decoder = new Decoder(this.#memory, this.#time, this.#log)
+    const decoder = new Decoder(this.#memory, this.#time, this.#log, (ended) => this.#forget(ended))
     this.#all.add(decoder)
     return decoder
   }
@@ -106,27 +125,30 @@ export class DecoderPool {
 /** One process. */
 class Decoder {
   hasEnded = false
+  /** It has decoded nothing yet. */
+  isFresh = true
+  /** It was ended for taking too long. */
+  isLate = false
+  exitCode: number | null = null
   readonly #child: ChildProcess
   readonly #time: Clock
-  readonly #log: Log
   readonly #ended: Promise<void>
-  #exitCode: number | null = null
   #cancelRest: () => void = () => undefined
 
-  constructor(memory: number, time: Clock, log: Log) {
+  constructor(memory: number, time: Clock, log: Log, onEnd: (decoder: Decoder) => void) {
     this.#time = time
-    this.#log = log
     this.#child = startProcess(memory)
     this.#ended = new Promise((resolve) => {
-      const onEnd = (code: number | null): void => {
+      const ended = (code: number | null): void => {
         this.hasEnded = true
-        this.#exitCode = code
+        this.exitCode = code
         resolve()
+        onEnd(this)
       }
-      this.#child.once('exit', onEnd)
+      this.#child.once('exit', ended)
       this.#child.once('error', (error) => {
         log.error({ err: error }, 'the process that decodes pictures could not be started')
-        onEnd(null)
+        ended(null)
       })
     })
     // It must not keep a server alive that has nothing else to do.
@@ -134,33 +156,29 @@ class Decoder {
     this.#child.channel?.unref()
   }
 
-  /** Never rejects: a process that dies of a picture cannot decode it. */
-  async run(request: DecoderRequest): Promise<DecoderAnswer> {
+  /** Never rejects. `ended`: the process has died of it, or before it. */
+  async run(request: DecoderRequest): Promise<DecoderAnswer | 'ended'> {
     this.#cancelRest()
+    this.isFresh = false
     let onMessage: (answer: unknown) => void = () => undefined
     const answered = new Promise<DecoderAnswer>((resolve) => {
       onMessage = (answer) => resolve(answer as DecoderAnswer)
       this.#child.once('message', onMessage)
     })
-    const cancelLimit = this.#time.after(TIME_LIMIT_MS, () => this.#child.kill('SIGKILL'))
+    const cancelLimit = this.#time.after(TIME_LIMIT_MS, () => {
+      this.isLate = true
+      this.#child.kill('SIGKILL')
+    })
     this.#child.send(request, () => undefined)
     const answer = await Promise.race([answered, this.#ended])
     cancelLimit()
     this.#child.off('message', onMessage)
-    if (answer !== undefined) return answer
-    this.#log.warn(
-      { file: request.file, code: this.#exitCode },
-      'decoding a picture has ended the process that does it',
-    )
-    return { refused: this.#exitCode === OVER_MEMORY ? 'too-large' : 'not-decodable' }
+    return answer ?? 'ended'
   }
 
   /** Ends it after `ms`, unless there is work before. */
-  rest(ms: number, onEnd: () => void): void {
-    this.#cancelRest = this.#time.after(ms, () => {
-      onEnd()
-      void this.end()
-    })
+  rest(ms: number): void {
+    this.#cancelRest = this.#time.after(ms, () => void this.end())
   }
 
   end(): Promise<void> {

@@ -15,7 +15,10 @@ import { type DecoderAnswer, type DecoderRequest, type Made, type Measured, OVER
 const MOST_PIXELS = 32_000_000
 const MOST_RESULT_BYTES = 16 * 1024 ** 2
 const MEMORY_CHECK_MS = 10
+/** Of what it may use: a process that holds so much while it does nothing makes room for a new one. */
+const RETIREMENT = 0.7
 const QUALITY = 80
+const PAGE_BYTES = 4_096
 
 /** Formats as the library names them. */
 const FORMATS = new Set(['png', 'jpeg', 'gif', 'webp', 'heif', 'avif'])
@@ -36,10 +39,17 @@ sharp.unblock({
   ],
 })
 setPriority(constants.priority.PRIORITY_LOW)
-watchMemory(Number(process.argv[2]))
+const mostMemory = Number(process.argv[2])
+setInterval(() => {
+  if (ownBytes() > mostMemory) process.exit(OVER_MEMORY)
+}, MEMORY_CHECK_MS)
 process.on('disconnect', () => process.exit(0))
 process.on('message', (request: DecoderRequest) => {
-  void answer(request).then((reply) => process.send?.(reply))
+  void answer(request).then((reply) => {
+    process.send?.(reply, () => {
+      if (ownBytes() > mostMemory * RETIREMENT) process.exit(0)
+    })
+  })
 })
 
 async function answer(request: DecoderRequest): Promise<DecoderAnswer> {
@@ -94,17 +104,12 @@ async function make(file: string, kind: ThumbnailKind): Promise<Made> {
   return { bytes, contentType }
 }
 
-/** Ends the process when what it does not share with others grows beyond `most` bytes. Where that cannot be told, never. */
-function watchMemory(most: number): void {
-  const ownBytes = (): number => {
-    try {
-      const [, resident = 0, shared = 0] = readFileSync('/proc/self/statm', 'latin1').split(' ').map(Number)
-      return (resident - shared) * 4_096
-    } catch {
-      return 0
-    }
+/** Memory that this process does not share with others, in bytes; 0 where the system does not tell. */
+function ownBytes(): number {
+  try {
+    const [, resident = 0, shared = 0] = readFileSync('/proc/self/statm', 'latin1').split(' ').map(Number)
+    return (resident - shared) * PAGE_BYTES
+  } catch {
+    return 0
   }
-  setInterval(() => {
-    if (ownBytes() > most) process.exit(OVER_MEMORY)
-  }, MEMORY_CHECK_MS)
 }

@@ -10,6 +10,7 @@ import {
   INSERT_PUBLISHED,
   type PublishedRow,
   SELECT_IS_PUBLISHED,
+  SELECT_LISTABLE,
   SELECT_PUBLISHED,
 } from '../store/published-rooms.js'
 import { DELETE_ALIAS, INSERT_ALIAS, SELECT_ALIAS, SELECT_ALIASES_OF_ROOM } from '../store/room-aliases.js'
@@ -86,6 +87,18 @@ export class Directory implements RoomDirectory {
       ...(last !== undefined && to < listed.length && { next: tokenAt(last, 'after') }),
       ...(first !== undefined && from > 0 && { prev: tokenAt(first, 'before') }),
     }
+  }
+
+  async describeRooms(roomIds: readonly RoomId[]): Promise<Map<RoomId, PublicRoom>> {
+    if (roomIds.length === 0) return new Map()
+    const rows = await this.#internals.database.run(SELECT_LISTABLE, [...new Set(roomIds)])
+    const entries = await this.#entriesOf(rows)
+    const described = new Map<RoomId, PublicRoom>()
+    for (const row of rows) {
+      const room = publicRoomOf(row, entries.get(row.room_id))
+      if (room !== undefined) described.set(row.room_id, room)
+    }
+    return described
   }
 
   /** Everything that the request asks for, in order. */

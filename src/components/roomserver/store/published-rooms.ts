@@ -33,3 +33,10 @@ export const SELECT_PUBLISHED = statement<PublishedRow>(
   WHERE ${OWN_DIRECTORY} AND r.joined_members > 0
   ORDER BY r.joined_members DESC, r.room_id`,
 )
+
+/** Rooms that this server takes part in, as `SELECT_PUBLISHED` has them. */
+export const SELECT_LISTABLE = statement<PublishedRow, [roomIds: readonly string[]]>(
+  'roomserver.rooms.select_listable',
+  `SELECT room_id, joined_members, room_version FROM roomserver.rooms
+  WHERE room_id = ANY($1::text[]) AND current_snapshot_id IS NOT NULL`,
+)

@@ -23,7 +23,7 @@ export const SELECT_ACCOUNTS = statement<AccountRow, [userIds: readonly string[]
      FROM userapi.accounts a
      CROSS JOIN LATERAL (
        SELECT coalesce(array_agg(session_id), '{}') AS session_ids, coalesce(array_agg(device_id), '{}') AS device_ids
-         FROM userapi.access_tokens WHERE user_id = a.user_id
+         FROM (SELECT DISTINCT session_id, device_id FROM userapi.access_tokens WHERE user_id = a.user_id) s
      ) t
     WHERE a.user_id = ANY ($1::text[])`,
 )
@@ -62,6 +62,16 @@ export const UPDATE_PASSWORD_HASH = statement<{ user_id: UserId }, [userId: stri
 export const UPDATE_ACCOUNT_TYPE = statement<{ user_id: UserId }, [userId: string, type: number]>(
   'userapi.accounts.update_type',
   'UPDATE userapi.accounts SET account_type = $2 WHERE user_id = $1 RETURNING user_id',
+)
+
+export const UPDATE_LOCKED = statement<{ user_id: UserId }, [userId: string, locked: boolean]>(
+  'userapi.accounts.update_locked',
+  'UPDATE userapi.accounts SET locked = $2 WHERE user_id = $1 RETURNING user_id',
+)
+
+export const UPDATE_SUSPENDED = statement<{ user_id: UserId }, [userId: string, suspended: boolean]>(
+  'userapi.accounts.update_suspended',
+  'UPDATE userapi.accounts SET suspended = $2 WHERE user_id = $1 RETURNING user_id',
 )
 
 export const DEACTIVATE_ACCOUNT = statement<never, [userId: string]>(

@@ -49,6 +49,12 @@ export const SELECT_DEVICE = statement<DeviceRow, [userId: string, deviceId: str
      FROM userapi.devices WHERE user_id = $1 AND device_id = $2`,
 )
 
+/** Holds off the end of its logins until the transaction ends. */
+export const LOCK_DEVICE = statement<{ device_id: DeviceId }, [userId: string, deviceId: string]>(
+  'userapi.devices.lock',
+  'SELECT device_id FROM userapi.devices WHERE user_id = $1 AND device_id = $2 FOR SHARE',
+)
+
 export const UPDATE_DEVICE_NAME = statement<
   { device_id: DeviceId },
   [userId: string, deviceId: string, displayName: string | null]

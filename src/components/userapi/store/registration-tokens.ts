@@ -33,13 +33,7 @@ export const SELECT_REGISTRATION_TOKEN = statement<RegistrationTokenRow, [token:
 /** The flags tell which of the two is to be changed. */
 export const UPDATE_REGISTRATION_TOKEN = statement<
   RegistrationTokenRow,
-  [
-    token: string,
-    changesUses: boolean,
-    usesAllowed: number | null,
-    changesExpiry: boolean,
-    expiresTs: number | null,
-  ]
+  [token: string, changesUses: boolean, usesAllowed: number | null, changesExpiry: boolean, expiresTs: number | null]
 >(
   'userapi.registration_tokens.update',
   `UPDATE userapi.registration_tokens
