@@ -19,6 +19,8 @@ CREATE TABLE federationclient.server_keys (
   -- Of a key no longer in use: when its server stopped signing with it.
   expired_ts bigint,
   fetched_ts bigint NOT NULL,
+  -- `valid_until_ts` of the response, as it stands there: the later of two that came through notaries is the newer.
+  said_until_ts bigint NOT NULL,
   -- What the server said of its key, with its own signatures: what a notary passes on.
   response text NOT NULL,
   PRIMARY KEY (server_name, key_id),

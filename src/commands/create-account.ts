@@ -11,8 +11,12 @@ import { type AccountOrder, manageAccount } from '../workflows/manage-account.js
 import { askServer, ServerUnreachable } from './ask-server.js'
 import { CommandFailed, defineCommand, type Invocation } from './command.js'
 import { booleanFlag, durationFlag, textFlag } from './flags.js'
-import { type Installation, openInstallation } from './installation.js'
+import { DatabaseHeld, type Installation, openInstallation } from './installation.js'
 import { passwordProblem, promptTwice, readAll } from './password-prompt.js'
+
+/** For a server that holds the database without answering: how long in all, and until it is asked again. */
+const PATIENCE_MS = 60_000
+const RETRY_MS = 1_000
 
 const FLAGS = {
   config: textFlag('The configuration `file`; dendrite.yaml in the working directory where it is not given.'),
@@ -69,16 +73,20 @@ async function throughDatabase(
     onLockLost: leave,
     onDatabaseGone: leave,
   }
-  let found = await openInstallation({ ...options, preferHolder: true })
-  if (!('lock' in found)) {
-    const answer = await throughHolder(found, order, invocation.values.timeout)
+  const end = performance.now() + PATIENCE_MS
+  for (let announced = false; ; announced = true) {
+    const holder = await openInstallation({ ...options, preferHolder: true })
+    if ('lock' in holder) return await byOurselves(config, order, holder)
+    const answer = await throughHolder(holder, order, invocation.values.timeout)
     if (answer !== undefined) return answer
-    // It holds the lock but does not answer: it has just died, and its lease runs out.
-    invocation.stderr.write('The server does not answer; waiting for its hold on the database to end ...\n')
-    found = await openInstallation(options)
+    // It has just died, and its lease runs out; or it has just started, and will soon listen.
+    if (!announced) invocation.stderr.write('The server that holds the database does not answer yet; waiting ...\n')
+    const own = await openInstallation({ ...options, lockWaitMs: RETRY_MS }).catch((error: unknown) => {
+      if (error instanceof DatabaseHeld && performance.now() < end) return undefined
+      throw error
+    })
+    if (own !== undefined && 'lock' in own) return await byOurselves(config, order, own)
   }
-  if (!('lock' in found)) throw new CommandFailed('the database is held by a server that does not answer')
-  return await byOurselves(config, order, found)
 }
 
 /** Undefined: nobody listens there. */

@@ -30,12 +30,17 @@ export interface InstallationOptions {
   readonly ignoreDendriteData: boolean
   /** For a command that asks a running server instead of waiting for it to go. */
   readonly preferHolder?: boolean
+  /** How long to wait for a running server to go; then DatabaseHeld is thrown. */
+  readonly lockWaitMs?: number
   /** Told to stop: nothing further is begun, and what was begun is undone. */
   readonly signal?: AbortSignal
   readonly onLockLost: () => void
   /** The embedded PostgreSQL has ended by itself. */
   readonly onDatabaseGone: () => void
 }
+
+/** Another server is running on the database. */
+export class DatabaseHeld extends CommandFailed {}
 
 /** A database that is this process's to write, brought up to date, and the key that belongs to it. */
 export interface Installation {
@@ -58,7 +63,10 @@ export async function openInstallation(options: InstallationOptions): Promise<In
   const target = databaseTarget(config, env)
   const closers: (() => Promise<void>)[] = []
   const close = async (): Promise<void> => {
-    for (const closer of closers.splice(0).reverse()) await closer()
+    // One that fails (a lock whose database is gone) must not keep the others open.
+    for (const closer of closers.splice(0).reverse()) {
+      await closer().catch((error) => options.log.warn({ err: error }, 'closing failed'))
+    }
   }
   try {
     const embedded = target.kind === 'embedded' ? await startEmbedded(target, options) : undefined
@@ -124,10 +132,13 @@ async function lockAndMigrate(
   database: OpenDatabase,
   applicationName: string,
 ): Promise<InstanceLock> {
-  const { log, address, onLockLost, signal } = options
+  const { log, address, onLockLost, signal, lockWaitMs } = options
   const connectionString = database.connectionString
   if (!(await isMigrated(database))) await migrate({ connectionString })
-  const waiting = signal === undefined ? {} : { signal }
+  const waiting = {
+    ...(signal === undefined ? {} : { signal }),
+    ...(lockWaitMs === undefined ? {} : { waitMs: lockWaitMs }),
+  }
   const lock = await acquireInstanceLock({ database, applicationName, address, onLost: onLockLost, log, ...waiting })
   try {
     const applied = await migrate({ connectionString })
@@ -158,7 +169,7 @@ async function identify(config: Config, database: OpenDatabase): Promise<{ signi
   if (recordedName !== undefined && recordedName !== name) {
     throw new CommandFailed(
       `global.server_name is ${name}, but this database belongs to the server ${recordedName}. A server's name is for ever:\n` +
-        `set global.server_name (or NEURITE_SERVER_NAME) to ${recordedName}, or use an empty database for a new server.`,
+        `set global.server_name (or NEURITE_SERVER_NAME) to ${recordedName}, or ${waysToBeginAnew(config)}.`,
     )
   }
   const signingKey = loadSigningKey(config, recordedName === undefined)
@@ -173,6 +184,11 @@ async function identify(config: Config, database: OpenDatabase): Promise<{ signi
   }
   if (recordedKey !== current) await acceptNewKey(config, database, recordedKey, current)
   return { signingKey, isNew: false }
+}
+
+function waysToBeginAnew({ global }: Config): string {
+  if (global.database.connection_string !== '') return 'use an empty database for a new server'
+  return `begin anew in another folder (NEURITE_DATA_DIR), or remove ${global.data_dir} when nothing in it is worth keeping`
 }
 
 /** A key may be changed on purpose: then the old one stands in `old_private_keys`. */
@@ -192,12 +208,8 @@ async function acceptNewKey(config: Config, database: OpenDatabase, recorded: st
 }
 
 function explain(error: unknown, config: Config): unknown {
-  if (
-    error instanceof EmbeddedPostgresRefused ||
-    error instanceof DatabaseRefused ||
-    error instanceof MigrationRefused ||
-    error instanceof InstanceLockRefused
-  )
+  if (error instanceof InstanceLockRefused) return new DatabaseHeld(error.message)
+  if (error instanceof EmbeddedPostgresRefused || error instanceof DatabaseRefused || error instanceof MigrationRefused)
     return new CommandFailed(error.message)
   if (error instanceof DatabaseUnavailable) {
     const where = config.global.database.connection_string === '' ? 'The embedded PostgreSQL' : 'The database'

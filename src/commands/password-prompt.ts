@@ -29,12 +29,12 @@ function promptHidden(stdin: NodeJS.ReadableStream, stderr: Output, question: st
   const lines = createInterface({ input: stdin, output: silent, terminal: true })
   return new Promise((resolve, reject) => {
     lines.once('line', (line) => {
-      lines.close()
-      stderr.write('\n')
       resolve(line)
-    })
-    lines.once('SIGINT', () => {
       lines.close()
+    })
+    // Ctrl-C, or Ctrl-D and the end of the input; after a line it says nothing new.
+    lines.once('SIGINT', () => lines.close())
+    lines.once('close', () => {
       stderr.write('\n')
       reject(new CommandFailed('stopped; nothing was changed'))
     })

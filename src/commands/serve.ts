@@ -7,6 +7,7 @@ import { CommandFailed, defineCommand, type Output } from './command.js'
 import { booleanFlag, textFlag } from './flags.js'
 import { type Installation, openInstallation } from './installation.js'
 import { type Listeners, parseListeners } from './listeners.js'
+import { surroundingsOf } from './surroundings.js'
 import { VERSION } from './version.js'
 
 /** Time for the whole shutdown; then what is left is abandoned and the process ends anyway. */
@@ -50,7 +51,7 @@ export const serveCommand = defineCommand({
     tellTerminal(stderr, outputs, remarks, log)
     const cache = cacheBudget(config, readMemoryLimit())
     if (cache.warning !== undefined) log.warn(cache.warning)
-    log.warn('this version does not talk to other servers and stores no media yet')
+    log.warn('this version does not join rooms of other servers yet')
 
     const stopped = stopSignals(log)
     const installation = await openInstallation({
@@ -77,6 +78,8 @@ export const serveCommand = defineCommand({
         signingKey: installation.signingKey,
         commandSecret: installation.lock.secret,
         cacheBytes: cache.bytes,
+        version: VERSION,
+        surroundings: surroundingsOf(env),
       })
       await app.start()
       if (!stopped.signal.aborted) await app.listen(listeners.all)

@@ -1,5 +1,5 @@
 import { generateKeyPairSync, randomInt } from 'node:crypto'
-import { closeSync, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { keyPemOf } from '../protocol/signing.js'
 
@@ -25,7 +25,7 @@ export function createSigningKeyFile(path: string): string {
 
 /** Makes the file (mode 0600) and its folder (0700), and returns when it is on disk. Throws EEXIST rather than overwriting. */
 export function writeSecretFile(path: string, text: string): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  makeFolder(dirname(path))
   const file = openSync(path, 'wx', 0o600)
   try {
     writeSync(file, text)
@@ -39,4 +39,11 @@ export function writeSecretFile(path: string, text: string): void {
   } finally {
     closeSync(folder)
   }
+}
+
+/** Step by step: Node's own `recursive` never ends where a folder can neither be made nor found missing, as below /proc. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return
+  if (dirname(path) !== path) makeFolder(dirname(path))
+  mkdirSync(path, { mode: 0o700 })
 }

@@ -3,8 +3,10 @@ import { pipeline } from 'node:stream/promises'
 import type { Requester, UserApi } from '../components/userapi/index.js'
 import type { Log } from '../platform/log.js'
 import type { Clock } from '../platform/time.js'
+import type { ServerName } from '../protocol/ids.js'
 import { type JsonObject, stringifyJson } from '../protocol/json.js'
 import { MatrixError } from '../protocol/matrix-error.js'
+import type { ServerSignatures } from './auth/server-signature.js'
 import { authenticate, tokenOf } from './auth/user-token.js'
 import { discardBody, RequestAborted, readBody, watchBody } from './body.js'
 import type { ClientAddresses } from './client-address.js'
@@ -17,6 +19,8 @@ import { validBody, validParams, validQuery } from './validate.js'
 
 export interface ExchangeDeps {
   readonly userapi: Pick<UserApi, 'requester' | 'seen'>
+  /** Who is asked about requests of other servers; absent: no route wants to know. */
+  readonly serverSignatures?: ServerSignatures | undefined
   readonly limits: RateLimits
   readonly addresses: ClientAddresses
   readonly time: Clock
@@ -138,9 +142,14 @@ export class Exchange {
     }
     const validatedParams = validParams(route, params)
     const validatedQuery = validQuery(route, query)
-    const bytes = route.body === undefined || this.#isUpload ? EMPTY_BODY : await this.#readBody()
+    const claims = route.auth === 'server' ? this.#serverSignatures().claimsOf(headers.authorization) : undefined
+    // What a server has signed includes a body that the route does not want.
+    const wantsBody = route.body !== undefined || claims !== undefined
+    const bytes = !wantsBody || this.#isUpload ? EMPTY_BODY : await this.#readBody()
+    const origin =
+      claims && (await this.#serverSignatures().verify(claims, { method, uri: this.#request.url ?? '', body: bytes }))
     const signal = () => this.#signal()
-    const request: RouteRequest<unknown, unknown, unknown, Requester | undefined> = {
+    const request: RouteRequest<unknown, unknown, unknown, Requester | undefined, ServerName | undefined> = {
       params: validatedParams,
       query: validatedQuery,
       body: this.#isUpload ? this.#streamedBody() : validBody(route, bytes),
@@ -149,6 +158,7 @@ export class Exchange {
         return bytes.toString('utf8')
       },
       user: requester,
+      origin,
       clientAddress: this.#clientAddress,
       userAgent: headers['user-agent'],
       get signal() {
@@ -159,6 +169,12 @@ export class Exchange {
     }
     const result = await handlerOf(route)(request)
     return result instanceof Reply ? result : new Reply({ body: stringifyJson(result as JsonObject) })
+  }
+
+  #serverSignatures(): ServerSignatures {
+    const { serverSignatures } = this.#deps
+    if (serverSignatures === undefined) throw new Error('a route for servers, and nobody who knows their keys')
+    return serverSignatures
   }
 
   #readBody(): Promise<Buffer> {
@@ -223,7 +239,9 @@ export class Exchange {
   }
 }
 
-type Handler = (request: RouteRequest<unknown, unknown, unknown, Requester | undefined>) => Promise<object | Reply>
+type Handler = (
+  request: RouteRequest<unknown, unknown, unknown, Requester | undefined, ServerName | undefined>,
+) => Promise<object | Reply>
 
 /** Where a route is declared its handler's types follow from its schemas, which have just been applied. */
 function handlerOf(route: Route): Handler {

@@ -48,7 +48,7 @@ function parseFilter(text: string): ParsedFilter {
   throw new MatrixError('M_INVALID_PARAM', 'filter: not a room event filter')
 }
 
-function eventFilterOf(filter: ParsedFilter): EventFilter {
+export function eventFilterOf(filter: ParsedFilter): EventFilter {
   const { types, not_types: notTypes, senders, not_senders: notSenders, contains_url: containsUrl } = filter
   const { related_by_rel_types: relatedByRelTypes, related_by_senders: relatedBySenders } = filter
   return {

@@ -1,23 +1,26 @@
 import type { Readable } from 'node:stream'
 import type { z } from 'zod'
 import type { Requester } from '../components/userapi/index.js'
+import type { ServerName } from '../protocol/ids.js'
 
 export type Method = 'GET' | 'PUT' | 'POST' | 'DELETE'
 
 /**
  * Who may call: `none`; `user` (any account but guests); `guest` (guests too); `optional` (a token is looked at when it is
- * there); `admin` (account type admin). A locked account is refused everywhere but on logout.
+ * there); `admin` (account type admin); `server` (another homeserver, by its signature). A locked account is refused everywhere but on logout.
  */
-export type RouteAuth = 'none' | 'user' | 'guest' | 'optional' | 'admin'
+export type RouteAuth = 'none' | 'user' | 'guest' | 'optional' | 'admin' | 'server'
 
 /** What a handler is given. Everything has passed the schemas of its route. */
-export interface RouteRequest<Params, Query, Body, User> {
+export interface RouteRequest<Params, Query, Body, User, Origin = undefined> {
   readonly params: Params
   readonly query: Query
   readonly body: Body
   /** The body's bytes as received, for what is stored as it came. */
   readonly rawBody: string
   readonly user: User
+  /** The server whose signature is on the request, where the route asks for one. */
+  readonly origin: Origin
   /** After `trusted_proxies` and `real_ip_header`. */
   readonly clientAddress: string
   readonly userAgent: string | undefined
@@ -68,7 +71,8 @@ type Output<Schema> = Schema extends z.ZodType
   : Schema extends 'stream'
     ? BodyStream
     : Record<string, never>
-type UserOf<Auth extends RouteAuth> = Auth extends 'none'
+type OriginOf<Auth extends RouteAuth> = Auth extends 'server' ? ServerName : undefined
+type UserOf<Auth extends RouteAuth> = Auth extends 'none' | 'server'
   ? undefined
   : Auth extends 'optional'
     ? Requester | undefined
@@ -94,7 +98,7 @@ export interface RouteSpec<
   readonly body?: Body
   /** Event content and account data are checked elsewhere: numbers that JSON.parse would change stay as they came. */
   readonly handler: (
-    request: RouteRequest<Output<Params>, Output<Query>, Output<Body>, UserOf<Auth>>,
+    request: RouteRequest<Output<Params>, Output<Query>, Output<Body>, UserOf<Auth>, OriginOf<Auth>>,
   ) => Promise<object | Reply>
 }
 
@@ -108,7 +112,7 @@ export interface Route {
   readonly params?: z.ZodType | undefined
   readonly query?: z.ZodType | undefined
   readonly body?: z.ZodType | 'stream' | undefined
-  readonly handler: (request: RouteRequest<never, never, never, never>) => Promise<object | Reply>
+  readonly handler: (request: RouteRequest<never, never, never, never, never>) => Promise<object | Reply>
 }
 
 export function route<

@@ -65,7 +65,7 @@ export function createRouter(routes: readonly Route[], take: Taker): Router {
     const others = METHODS.filter((method) => !methods.has(method))
     if (others.length > 0) add(others, path, (segments) => (fits(template, segments) ? 'wrong-method' : 'unknown-path'))
   }
-  app.setNotFoundHandler({ preHandler: undefined }, (request, reply) => pass(request, reply, 'unknown-path'))
+  app.setNotFoundHandler((request, reply) => pass(request, reply, 'unknown-path'))
   return {
     ready: async () => {
       await app.ready()
@@ -93,8 +93,13 @@ function segmentsOf(url: string): string[] {
 function fits(template: readonly string[], segments: readonly string[]): boolean {
   return (
     segments.length === template.length &&
-    template.every((part, index) => (part.startsWith('{') ? segments[index] !== '' : segments[index] === part))
+    template.every((part, index) => (part.startsWith('{') ? isValue(segments[index] ?? '') : segments[index] === part))
   )
+}
+
+/** No id is empty or a dot segment: proxies resolve those, encoded or not. */
+function isValue(segment: string): boolean {
+  return segment !== '' && !/^(\.|%2e){1,2}$/i.test(segment)
 }
 
 function matched(route: Route, template: readonly string[], segments: readonly string[]): Found {
@@ -104,8 +109,6 @@ function matched(route: Route, template: readonly string[], segments: readonly s
     if (!part.startsWith('{')) continue
     const value = decode(segments[index] ?? '')
     if (value === undefined) return 'bad-encoding'
-    // No id is a dot segment, and proxies resolve them, encoded or not.
-    if (value === '.' || value === '..') return 'unknown-path'
     params[part.slice(1, -1)] = value
   }
   return { route, params }

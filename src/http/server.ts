@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream'
 import type { UserApi } from '../components/userapi/index.js'
 import type { Log } from '../platform/log.js'
 import type { Clock } from '../platform/time.js'
+import type { ServerSignatures } from './auth/server-signature.js'
 import { ClientAddresses, type ClientAddressOptions } from './client-address.js'
 import { Connections } from './connections.js'
 import { CORS_HEADERS } from './cors.js'
@@ -62,6 +63,8 @@ export interface HttpBounds {
 export interface HttpOptions {
   readonly routes: readonly Route[]
   readonly userapi: Pick<UserApi, 'requester' | 'seen'>
+  /** For routes that other servers call. */
+  readonly serverSignatures?: ServerSignatures | undefined
   readonly limits: RateLimits
   readonly clientAddress: ClientAddressOptions
   readonly time: Clock
@@ -107,7 +110,7 @@ class NodeHttp implements Http {
 
   constructor(options: HttpOptions) {
     this.#bounds = { ...DEFAULT_BOUNDS, ...options.bounds }
-    const { userapi, limits, time, log } = options
+    const { userapi, serverSignatures, limits, time, log } = options
     const addresses = new ClientAddresses(options.clientAddress, log)
     this.#connections = new Connections(
       this.#bounds.maxConnectionsPerAddress,
@@ -116,6 +119,7 @@ class NodeHttp implements Http {
     this.#router = createRouter(options.routes, (request, response, found) => this.#onRequest(request, response, found))
     this.#deps = {
       userapi,
+      serverSignatures,
       limits,
       time,
       log,

@@ -1,22 +1,7 @@
+import { htmlPage } from './page.js'
 import { Reply, type Route, route } from './route.js'
 
-const PAGE = `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>Neurite is running</title>
-<h1>It works!</h1>
-<p>This is a Matrix homeserver. To use it, enter its address in a <a href="https://matrix.org/ecosystem/clients/">Matrix client</a>.</p>
-</html>
-`
-
-/** What every page carries: nothing runs on it, and nobody puts it into a frame. */
-export const PAGE_HEADERS = {
-  'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
-  'X-Frame-Options': 'DENY',
-  'X-Content-Type-Options': 'nosniff',
-  'Referrer-Policy': 'no-referrer',
-} as const
+const BODY = `<p>This is a Matrix homeserver. To use it, enter its address in a <a href="https://matrix.org/ecosystem/clients/">Matrix client</a>.</p>`
 
 /** What people see who open the server in a browser. */
 export function staticRoutes(): Route[] {
@@ -31,7 +16,7 @@ export function staticRoutes(): Route[] {
       method: 'GET',
       path: '/_matrix/static/',
       auth: 'none',
-      handler: async () => new Reply({ body: PAGE, contentType: 'text/html; charset=utf-8', headers: PAGE_HEADERS }),
+      handler: async () => htmlPage({ title: 'Neurite is running', body: `<p>It works!</p>\n${BODY}` }),
     }),
   ]
 }

@@ -252,9 +252,10 @@ async function takeCharge(
   const watchdog = spawnWatchdog(pid, runAs)
   let stopping: Promise<void> | undefined
   const stop = () => {
-    stopping ??= stopPostmaster(pid, hasExited, STOP_PATIENCE_MS).finally(() => {
+    stopping ??= stopPostmaster(pid, hasExited, STOP_PATIENCE_MS).finally(async () => {
       watchdog.kill('SIGKILL')
-      return releaseCluster(cluster)
+      if (place.socketDirectory !== cluster) await rm(place.socketDirectory, { recursive: true, force: true })
+      await releaseCluster(cluster)
     })
     return stopping
   }

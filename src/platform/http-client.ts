@@ -213,14 +213,17 @@ async function follow(agent: Agent, options: HttpClientOptions, request: Outboun
   for (let redirects = 0; ; redirects++) {
     let answer: Dispatcher.ResponseData
     try {
-      answer = await agent.request({
-        origin: url.origin,
-        path: `${url.pathname}${url.search}`,
-        method,
-        headers,
+      answer = await orAborted(
         signal,
-        ...(body === undefined ? {} : { body: typeof body === 'string' ? body : Buffer.from(body) }),
-      })
+        agent.request({
+          origin: url.origin,
+          path: `${url.pathname}${url.search}`,
+          method,
+          headers,
+          signal,
+          ...(body === undefined ? {} : { body: typeof body === 'string' ? body : Buffer.from(body) }),
+        }),
+      )
     } catch (error) {
       throw fail(error)
     }
@@ -243,6 +246,16 @@ async function follow(agent: Agent, options: HttpClientOptions, request: Outboun
     }
     url = next
   }
+}
+
+/** undici looks at the signal only once there is a connection; then it ends a request that nobody waits for any more. */
+function orAborted<T>(signal: AbortSignal, request: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason)
+    signal.addEventListener('abort', abort, { once: true })
+    if (signal.aborted) abort()
+    request.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
 }
 
 function parseUrl(text: string, base?: URL): URL {

@@ -1,7 +1,7 @@
 import type { RoomServer } from '../components/roomserver/index.js'
 import type { UserApi } from '../components/userapi/index.js'
 import type { UserId } from '../protocol/ids.js'
-import { throwUnexpected } from './outcomes.js'
+import { evacuateUser } from './evacuate.js'
 
 interface Parts {
   readonly userapi: UserApi
@@ -21,25 +21,12 @@ export async function deactivateAccount(
   await leaveAllRooms(parts, userId)
 }
 
-/** What a crash has cut short. To be run when the server starts. */
+/** What a crash or a failure has cut short. To be run when the server starts, and now and then. */
 export async function finishDeactivations(parts: Parts): Promise<void> {
   for (const userId of await parts.userapi.unfinishedDeactivations()) await leaveAllRooms(parts, userId)
 }
 
 async function leaveAllRooms({ userapi, roomserver }: Parts, userId: UserId): Promise<void> {
-  const memberships = await roomserver.memberships(userId)
-  const present = [...memberships.values()].filter(({ membership }) => ['join', 'invite', 'knock'].includes(membership))
-  if (present.length > 0) {
-    const outcomes = await roomserver.sendAll(
-      present.map(({ roomId }) => ({
-        roomId,
-        sender: userId,
-        type: 'm.room.member',
-        stateKey: userId,
-        content: { membership: 'leave' },
-      })),
-    )
-    throwUnexpected(outcomes)
-  }
+  await evacuateUser(roomserver, userId)
   await userapi.finishDeactivation(userId)
 }

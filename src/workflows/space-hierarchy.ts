@@ -24,8 +24,12 @@ export interface HierarchyRoom {
 const MAX_VISITED = 2_000
 /** Children of one space that are followed. */
 const MAX_CHILDREN = 500
+/** Places of rooms that are kept in mind: spaces that all contain one another have many more places than rooms. */
+const MAX_WAITING = 10_000
 /** Rooms that are read together. */
 const BATCH = 100
+/** Places among which they are looked for. */
+const COMING = 500
 
 /**
  * The rooms of a space in the order in which clients show them: a room, then its children, each with its own, before the next.
@@ -45,7 +49,8 @@ export async function spaceHierarchy(
     if (next === undefined) break
     if (visited.has(next.roomId)) continue
     visited.add(next.roomId)
-    if (!descriptions.has(next.roomId)) await load(parts, order.userId, descriptions, [next, ...waiting.toReversed()])
+    if (!descriptions.has(next.roomId))
+      await load(parts, order.userId, descriptions, [next, ...waiting.slice(-COMING).toReversed()])
     const description = descriptions.get(next.roomId)
     if (description === undefined) {
       if (next.depth === 0) return undefined
@@ -54,7 +59,7 @@ export async function spaceHierarchy(
     if (rooms.length === order.limit) return { rooms, hasMore: true }
     const children = childrenOf(description, order.suggestedOnly)
     if (seen++ >= order.skip) rooms.push({ description, children })
-    if (next.depth === order.maxDepth) continue
+    if (next.depth === order.maxDepth || waiting.length > MAX_WAITING) continue
     const followed = children.slice(0, MAX_CHILDREN).toReversed()
     for (const { stateKey = '' } of followed) {
       const roomId = parseRoomId(stateKey)

@@ -144,10 +144,15 @@ describe('the embedded PostgreSQL', () => {
     expect(group).toBe(pid)
   })
 
-  it('works from a path that is longer than a socket name may be', async () => {
+  it('works from a path that is longer than a socket name may be, and leaves no folder for the socket behind', async () => {
     const deep = join(folder, 'a'.repeat(60), 'b'.repeat(60), 'c d')
-    const database = await open(await start(join(deep, 'pg')))
+    const postgres = await start(join(deep, 'pg'))
+    const database = await open(postgres)
     await database.run(create)
+    const socketFolder = new URL(postgres.connectionString.replace('@/', '@localhost/')).searchParams.get('host') ?? ''
+    expect((await stat(socketFolder)).isDirectory()).toBe(true)
+    await postgres.stop()
+    await expect(stat(socketFolder)).rejects.toThrow('ENOENT')
   })
 
   it.runIf(isRoot)('works from a private folder of root, unprivileged', async () => {

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { Agent, request as httpRequest } from 'node:http'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -74,8 +74,6 @@ export interface ChildServer {
   kill(signal: NodeJS.Signals): Promise<Exit>
   /** What Ctrl-C in a terminal does: SIGINT to the whole process group. */
   interrupt(): Promise<Exit>
-  /** After SIGTERM: ends when nobody can connect any more. */
-  whenStopping(): Promise<void>
   /** Runs another command of the program with this server's configuration file. */
   command(name: string, flags?: readonly string[], input?: string): Promise<CommandResult>
   request(method: string, path: string, body?: unknown, token?: string): Promise<HttpAnswer>
@@ -185,8 +183,7 @@ class Child implements ChildServer {
     // A group of its own, so that a test can do to it what a terminal does.
     const child = spawn('/bin/sh', args, { cwd: this.folder, env: {}, detached: true, stdio })
     this.#process = child
-    const killWithUs = () => child.kill('SIGKILL')
-    process.once('exit', killWithUs)
+    const endWithUs = killWhenWeAreGone(child)
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
         this.output += text
@@ -195,7 +192,7 @@ class Child implements ChildServer {
     this.#exit = new Promise((resolve) => {
       child.once('exit', (code, signal) => {
         const ms = performance.now() - this.#since
-        process.off('exit', killWithUs)
+        endWithUs.kill('SIGKILL')
         // The last of its output comes after its end.
         child.once('close', () => resolve({ code, signal, ms }))
       })
@@ -225,10 +222,6 @@ class Child implements ChildServer {
     this.#since = performance.now()
     process.kill(this.pid, signal)
     return this.exited()
-  }
-
-  async whenStopping(): Promise<void> {
-    while (await canConnect(this.#port)) await pause(POLL_MS)
   }
 
   async interrupt(): Promise<Exit> {
@@ -305,6 +298,17 @@ export function memoryOf(pid: number, field: 'VmRSS' | 'VmHWM'): number {
   return Number(line[1]) * 1024
 }
 
+/** A test process that is killed leaves no server behind: a shell waits for the end of a pipe from us. */
+function killWhenWeAreGone({ pid = 0 }: ChildProcess): ChildProcess {
+  const script = 'read _; kill -9 "$1"'
+  const watcher = spawn('/bin/sh', ['-c', script, 'sh', String(pid)], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  })
+  watcher.unref()
+  return watcher
+}
+
 const AGENT = new Agent({ keepAlive: true })
 
 /** Node's bare client: `fetch` takes several times as much of the machine that it shares with the server. */
@@ -345,16 +349,6 @@ function ask(
 
 function clientPath(path: string): string {
   return path.startsWith('/_') || path.startsWith('/.') ? path : `/_matrix/client/v3${path}`
-}
-
-function canConnect(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => resolve(false))
-  })
 }
 
 async function freePort(): Promise<number> {

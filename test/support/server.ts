@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type App, createApp } from '../../src/app.js'
 import { readConfigText } from '../../src/config/load.js'
@@ -87,13 +90,16 @@ class RunningServer implements TestServer {
   readonly config: Config
   readonly #options: TestServerOptions
   readonly #testDatabase: TestDatabase
+  /** Relative paths of the configuration are below it. */
+  readonly #folder = mkdtempSync(join(tmpdir(), 'neurite-server-'))
   #database: OpenDatabase | undefined
   #app: App | undefined
 
   constructor(options: TestServerOptions, testDatabase: TestDatabase) {
     this.#options = options
     this.#testDatabase = testDatabase
-    this.config = readConfigText(options.yaml ?? BASE_YAML, 'test.yaml', process.cwd()).config
+    const { config } = readConfigText(options.yaml ?? BASE_YAML, 'test.yaml', this.#folder)
+    this.config = config
   }
 
   get database(): OpenDatabase {
@@ -137,6 +143,7 @@ class RunningServer implements TestServer {
   async stop(): Promise<void> {
     await this.#end()
     await this.#testDatabase.close()
+    rmSync(this.#folder, { recursive: true, force: true })
   }
 
   async #end(): Promise<void> {

@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type ChildServer, runProgram, startChildServer } from '../support/child-server.js'
+import { type ChildServer, type CommandResult, MAIN, runProgram, startChildServer } from '../support/child-server.js'
+import { adminQuery } from '../support/postgres.js'
 
 const ROOT = join(import.meta.dirname, '../..')
 const OPEN = '-really-enable-open-registration'
@@ -49,6 +51,37 @@ describe('a server that is told to stop', () => {
       await server.remove()
     }
   }, 40_000)
+})
+
+describe('create-account', () => {
+  it('waits for a server that holds the database and does not listen yet', async () => {
+    const server = await startChildServer()
+    try {
+      await adminQuery(
+        String(server.connectionString),
+        "UPDATE platform.instance_lock SET address = 'http://127.0.0.1:1'",
+      )
+      const args = [
+        MAIN,
+        'create-account',
+        '-config',
+        server.configFile,
+        '-username',
+        'anna',
+        '-password',
+        'a password',
+      ]
+      const command = spawn(process.execPath, args, { env: {}, stdio: ['ignore', 'pipe', 'pipe'] })
+      const made = once(command.stdout, 'data')
+      const [remark] = await once(command.stderr, 'data')
+      expect(String(remark)).toContain('does not answer yet')
+      await adminQuery(String(server.connectionString), `UPDATE platform.instance_lock SET address = '${server.url}'`)
+      expect(String(await made)).toContain('@anna:child.example is made')
+      await server.login('anna', 'a password')
+    } finally {
+      await server.remove()
+    }
+  }, 20_000)
 })
 
 describe('npm start', () => {
@@ -125,32 +158,37 @@ describe('where a server listens', () => {
   })
 })
 
+// Below a file there can be no folder, whoever tries: tests may run as root, whom permissions do not stop.
 describe('files that cannot be written (F60)', () => {
-  it.each([
-    ['global', { private_key: '/proc/nowhere/matrix_key.pem' }, 'global.private_key: /proc/nowhere/matrix_key.pem'],
-    ['global', { data_dir: '/proc/nowhere', database: {} }, 'global.data_dir (NEURITE_DATA_DIR), /proc/nowhere'],
-  ])(
-    '%s %j is one clear message',
-    async (section, keys, named) => {
-      const server = await startChildServer({
-        start: false,
-        config: { [section]: { server_name: 'child.example', ...keys } },
-      })
-      try {
-        const databaseUrl = 'database' in keys ? {} : { DATABASE_URL: String(server.connectionString) }
-        const { code, stderr } = await runProgram(['serve', '-config', server.configFile, OPEN], { env: databaseUrl })
-        expect(code).toBe(1)
-        expect(stderr).toContain(named)
-        expect(stderr).not.toContain('    at ')
-      } finally {
-        await server.remove()
-      }
-    },
-    20_000,
-  )
+  let server: ChildServer
+  beforeAll(async () => {
+    server = await startChildServer({ start: false })
+  })
+  afterAll(() => server.remove())
+
+  it('a key that cannot be made is one clear message', async () => {
+    const key = join(server.configFile, 'matrix_key.pem')
+    const { code, stderr } = await serve({ NEURITE_GLOBAL_PRIVATE_KEY: key })
+    expect(code).toBe(1)
+    expect(stderr).toContain(`global.private_key: ${key} does not exist, and no new key can be put there`)
+    expect(stderr).not.toContain('    at ')
+  }, 20_000)
+
+  it('a data folder that cannot be made is one clear message', async () => {
+    const folder = join(server.configFile, 'data')
+    const config = join(server.folder, 'embedded.yaml')
+    await writeFile(config, 'version: 2\nglobal:\n  server_name: child.example\n')
+    const { code, stderr } = await serve({ NEURITE_DATA_DIR: folder }, config)
+    expect(code).toBe(1)
+    expect(stderr).toContain(`global.data_dir (NEURITE_DATA_DIR), ${folder}`)
+    expect(stderr).not.toContain('    at ')
+  })
+
+  function serve(env: Readonly<Record<string, string>>, config = server.configFile): Promise<CommandResult> {
+    return runProgram(['serve', '-config', config, OPEN], { env })
+  }
 
   it('a log folder that cannot be made is said at the terminal, and the server runs', async () => {
-    const server = await startChildServer({ start: false })
     const file = join(server.folder, 'logging.yaml')
     const text = `version: 2
 global:
@@ -159,20 +197,15 @@ global:
   database: {connection_string: '${server.connectionString}'}
   jetstream: {addresses: [nats://localhost]}
 logging:
-  - {type: file, level: warn, params: {path: /proc/nowhere/logs}}
+  - {type: file, level: warn, params: {path: '${server.configFile}/logs'}}
 `
     await writeFile(file, text)
-    try {
-      const flags = ['-http-bind-address', new URL(server.url).host, OPEN]
-      server.launch(['-config', file, ...flags])
-      await outputOf(server, 'is ready')
-      expect(server.output).toContain('/proc/nowhere')
-      // Where the log goes to files only, the warnings are seen at the terminal too.
-      expect(server.output).toContain('global.jetstream')
-      expect((await server.kill('SIGTERM')).code).toBe(0)
-    } finally {
-      await server.remove()
-    }
+    server.launch(['-config', file, '-http-bind-address', new URL(server.url).host, OPEN])
+    await outputOf(server, 'is ready')
+    expect(server.output).toContain(`${server.configFile}/logs`)
+    // Where the log goes to files only, the warnings are seen at the terminal too.
+    expect(server.output).toContain('global.jetstream')
+    expect((await server.kill('SIGTERM')).code).toBe(0)
   }, 20_000)
 })
 

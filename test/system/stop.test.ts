@@ -63,15 +63,15 @@ describe('stopping (F7)', () => {
     await server.start()
   }, 30_000)
 
-  it('a second SIGTERM ends it at once', async () => {
+  it('a later SIGTERM ends it at once', async () => {
     const socket = await halfRequest(server)
-    const since = performance.now()
-    const first = server.kill('SIGTERM')
-    await server.whenStopping()
-    await server.kill('SIGTERM')
-    const { code } = await first
-    expect(performance.now() - since).toBeLessThan(2_000)
-    expect(code).not.toBeNull()
+    const exit = server.kill('SIGTERM')
+    // Signals of one moment count as one, so somebody without patience sends more of them.
+    const { pid } = server
+    const impatience = setInterval(() => process.kill(pid, 'SIGTERM'), 50)
+    const { ms, signal } = await exit.finally(() => clearInterval(impatience))
+    expect(ms).toBeLessThan(2_500)
+    expect(signal).toBeNull()
     socket.destroy()
     await server.start()
     expect((await alice.get('/account/whoami')).status).toBe(200)

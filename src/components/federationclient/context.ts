@@ -2,6 +2,7 @@ import type { Config } from '../../config/schema.js'
 import type { CacheBudget } from '../../platform/cache.js'
 import type { Database } from '../../platform/database.js'
 import type { Log } from '../../platform/log.js'
+import type { ProxyAddress } from '../../platform/proxy-tunnel.js'
 import type { Clock } from '../../platform/time.js'
 import type { ServerName } from '../../protocol/ids.js'
 import type { SigningKey } from '../../protocol/signing.js'
@@ -25,7 +26,7 @@ export interface Surroundings {
   /** Name servers, `address:port`; absent: those of the system. */
   readonly nameServers?: readonly string[]
   /** Used where `federation_api.proxy_outbound` is not. */
-  readonly proxy?: { readonly protocol: 'http' | 'https'; readonly host: string; readonly port: number }
+  readonly proxy?: ProxyAddress
   /** The ports that the specification names, where others stand in for them. */
   readonly ports?: Ports
 }

@@ -119,7 +119,11 @@ export class Requests {
   async #ways(request: FederationRequest, prepared: Prepared): Promise<readonly Way[]> {
     const ended = new AbortController()
     const late = this.#deps.time.sleep(prepared.until - this.#deps.time.monotonic(), ended.signal).then(() => undefined)
-    const ways = await Promise.race([this.#deps.discovery(request.destination), late, gone(request.signal)])
+    const ways = await Promise.race([
+      this.#deps.discovery(request.destination),
+      late,
+      gone(request.signal, ended.signal),
+    ])
     ended.abort()
     if (ways !== undefined) return ways
     const reason = request.signal?.aborted === true ? 'aborted' : 'timeout'
@@ -200,10 +204,10 @@ async function collect(body: AsyncIterable<Buffer>, most = Number.POSITIVE_INFIN
   return Buffer.concat(chunks)
 }
 
-/** Never ends without a signal that fires. */
-function gone(signal: AbortSignal | undefined): Promise<undefined> {
+/** Ends when `signal` fires; `until` takes the listener off again. */
+function gone(signal: AbortSignal | undefined, until: AbortSignal): Promise<undefined> {
   return new Promise((resolve) => {
     if (signal?.aborted === true) resolve(undefined)
-    signal?.addEventListener('abort', () => resolve(undefined), { once: true })
+    signal?.addEventListener('abort', () => resolve(undefined), { once: true, signal: until })
   })
 }

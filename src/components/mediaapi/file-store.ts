@@ -119,8 +119,11 @@ export class FileStore {
   /** Removes what was being written when a server ended. Nothing may be under way. */
   async removeUnfinished(): Promise<void> {
     const folder = join(this.#base, TEMPORARY)
-    await mkdir(folder, { recursive: true, mode: 0o750 })
-    const names = (await readdir(folder)).filter((name) => name.startsWith(TEMPORARY_PREFIX))
+    const all = await readdir(folder).catch((error: unknown) => {
+      if (isMissingFile(error)) return []
+      throw error
+    })
+    const names = all.filter((name) => name.startsWith(TEMPORARY_PREFIX))
     for (const name of names) await rm(join(folder, name), { force: true })
   }
 

@@ -3,14 +3,21 @@ import { stringifyJson } from '../../protocol/json.js'
 import type { PushAction, PushOutcome } from '../../protocol/push-rules/index.js'
 import type { OutputEntry, RoomEvent } from '../roomserver/index.js'
 
-/** Somebody who is to be told of an event. */
+/** What somebody is told of an event: the same for all whose rules have the same outcome, mostly for everybody. */
+export interface News {
+  /** From 1, as SQL counts. */
+  readonly index: number
+  /** The same, in `Batch.events`. */
+  readonly eventIndex: number
+  readonly highlight: boolean
+  /** As they are stored. */
+  readonly actions: string
+}
+
+/** Somebody who is to be told. */
 export interface Notice {
   readonly userId: UserId
-  /** From 1, as SQL counts. */
-  readonly eventIndex: number
-  /** The same, in `Batch.actions`. */
-  readonly actionIndex: number
-  readonly highlight: boolean
+  readonly news: News
 }
 
 /** What a batch of log entries changes, gathered before the one statement that writes it. */
@@ -18,10 +25,10 @@ export class Batch {
   readonly events: RoomEvent[] = []
   /** Who has read by sending the event of the same index; empty: nobody. */
   readonly senders: (UserId | '')[] = []
-  /** The different actions of the batch, as they are stored. */
-  readonly actions: string[] = []
+  readonly news: News[] = []
   readonly #notices: Notice[] = []
-  readonly #actionIndexes = new Map<readonly PushAction[], number>()
+  /** Of the event that was added last. */
+  readonly #newsByActions = new Map<readonly PushAction[], News>()
   /** By room and local user: where in this batch they have come in. */
   readonly #joins = new Map<string, number>()
   /** By room, thread and local user: the last that they have sent in this batch. */
@@ -45,28 +52,31 @@ export class Batch {
     this.#sent.set(readKey(event, event.sender), event.position ?? 0)
   }
 
-  /** Returns its index. */
-  add(event: RoomEvent, sender: UserId | ''): number {
+  add(event: RoomEvent, sender: UserId | ''): void {
     this.senders.push(sender)
-    return this.events.push(event)
+    this.events.push(event)
+    this.#newsByActions.clear()
   }
 
-  tell(userId: UserId, eventIndex: number, { actions, highlight }: PushOutcome): void {
-    let actionIndex = this.#actionIndexes.get(actions)
-    if (actionIndex === undefined) {
-      actionIndex = this.actions.push(storedActions(actions))
-      this.#actionIndexes.set(actions, actionIndex)
+  /** Of the event that was added last. */
+  tell(userId: UserId, { actions, highlight }: PushOutcome): void {
+    let news = this.#newsByActions.get(actions)
+    if (news === undefined) {
+      const index = this.news.length + 1
+      news = { index, eventIndex: this.events.length, highlight, actions: storedActions(actions) }
+      this.news.push(news)
+      this.#newsByActions.set(actions, news)
     }
-    this.#notices.push({ userId, eventIndex, actionIndex, highlight })
+    this.#notices.push({ userId, news })
   }
 
   /** Who is to be told of what, without what they have read by speaking later in the batch. */
   unread(): readonly Notice[] {
     if (this.#notices.length === 0 || this.#sent.size === 0) return this.#notices
     const speakers = new Set([...this.#sent.keys()].map((key) => key.slice(key.lastIndexOf('\0') + 1)))
-    return this.#notices.filter(({ userId, eventIndex }) => {
+    return this.#notices.filter(({ userId, news }) => {
       if (!speakers.has(userId)) return true
-      const event = this.events[eventIndex - 1]
+      const event = this.events[news.eventIndex - 1]
       return event === undefined || (this.#sent.get(readKey(event, userId)) ?? 0) <= (event.position ?? 0)
     })
   }

@@ -58,7 +58,7 @@ export class Counter {
     if (userapi.isLocal(sender)) batch.readBySending(event)
     if (userIds.length === 0 && !readsBySending) return
 
-    const eventIndex = batch.add(event, readsBySending ? sender : '')
+    batch.add(event, readsBySending ? sender : '')
     if (userIds.length === 0) return
     const facts = new EventFacts(event, await this.#roomFacts(event))
     const rules = await recipients.getMany(userIds)
@@ -77,7 +77,7 @@ export class Counter {
       told.map(([userId]) => userId),
       sender,
     )
-    for (const [userId, outcome] of told) if (!ignoring.has(userId)) batch.tell(userId, eventIndex, outcome)
+    for (const [userId, outcome] of told) if (!ignoring.has(userId)) batch.tell(userId, outcome)
   }
 
   /** Of those whose rules look for it. */
@@ -112,7 +112,7 @@ export class Counter {
   }
 
   async #write(batch: Batch, cursor: number): Promise<void> {
-    const { events, senders, actions } = batch
+    const { events, senders, news } = batch
     if (events.length === 0) return
     const { database, counts, time, onOwed } = this.#deps
     const notices = batch.unread()
@@ -127,10 +127,10 @@ export class Counter {
           events.map(({ eventId }) => eventId),
           senders,
           notices.map(({ userId }) => userId),
-          notices.map(({ eventIndex }) => eventIndex),
-          notices.map(({ highlight }) => highlight),
-          notices.map(({ actionIndex }) => actionIndex),
-          actions,
+          notices.map((notice) => notice.news.index),
+          news.map(({ eventIndex }) => eventIndex),
+          news.map(({ highlight }) => highlight),
+          news.map(({ actions }) => actions),
           time.now(),
           cursor,
         ),
@@ -142,10 +142,10 @@ export class Counter {
         }
         // Fewer than asked for: this batch has been counted in part before, and who was is not said.
         const isNew = added === notices.length
-        for (const { userId, eventIndex, highlight } of notices) {
-          const event = events[eventIndex - 1]
+        for (const { userId, news } of notices) {
+          const event = events[news.eventIndex - 1]
           if (event === undefined) continue
-          if (isNew) counts.added(userId, event.roomId, event.threadRoot ?? '', highlight)
+          if (isNew) counts.added(userId, event.roomId, event.threadRoot ?? '', news.highlight)
           else counts.forget(userId, event.roomId)
         }
       },

@@ -16,7 +16,7 @@ import type { UserApi } from '../userapi/index.js'
 import { badgeRequest, eventRequest } from './push-request.js'
 import { identityOf, storedObject } from './pushers.js'
 import { BADGE_POSITION, DELETE_OWED, type OwedPushRow, SELECT_OWED } from './store/owed-pushes.js'
-import { DELETE_PUSHERS, type PusherRow, SELECT_DUE, SET_PUSHER_RETRY } from './store/pushers.js'
+import { DELETE_PUSHERS, END_PAUSES, type PusherRow, SELECT_DUE, SET_PUSHER_RETRY } from './store/pushers.js'
 
 export interface DeliveryDeps {
   readonly database: Database
@@ -59,7 +59,8 @@ export class Delivery {
     this.#deps = deps
   }
 
-  start(): void {
+  async start(): Promise<void> {
+    await this.#deps.database.run(END_PAUSES)
     this.#loop = this.#deps.loops.start({
       name: 'pushserver.delivery',
       owner: 'pushserver',

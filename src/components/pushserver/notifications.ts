@@ -1,4 +1,5 @@
 import type { Database } from '../../platform/database.js'
+import type { UserId } from '../../protocol/ids.js'
 import { getString, isJsonObject, type JsonValue, parseStoredJson } from '../../protocol/json.js'
 import type { RoomEvent, RoomServer } from '../roomserver/index.js'
 import type { NotificationPage, NotificationStore } from './api.js'
@@ -19,12 +20,17 @@ export function createNotifications({ database, roomserver }: NotificationDeps):
       const visible = new Set<RoomEvent>(await roomserver.visibleTo(userId, [...events.values()]))
       const notifications = page.flatMap((row) => {
         const event = events.get(row.event_id)
-        if (event === undefined || !visible.has(event)) return []
+        if (event === undefined || !(visible.has(event) || isAbout(userId, event))) return []
         return [{ event, roomId: row.room_id, ts: row.created_ts, actions: actionsOf(row.actions) }]
       })
       return { notifications, next: rows.length > limit ? page.at(-1)?.position : undefined }
     },
   }
+}
+
+/** An invite is shown to whom it is for, also when nothing else of the room may be. */
+function isAbout(userId: UserId, { type, stateKey }: RoomEvent): boolean {
+  return type === 'm.room.member' && stateKey === userId
 }
 
 /** Actions as they are stored with what is unread. */

@@ -30,6 +30,8 @@ export interface PushServerDeps {
     /** Gateways are named by clients: what must not be reached for other servers must not be for them. */
     readonly networks: Pick<Config['federation_api'], 'deny_networks' | 'allow_networks'>
   }
+  /** Of this program, for gateways to see. */
+  readonly userAgent: string
   readonly database: Database
   readonly streamClock: StreamClock
   readonly feed: ChangeFeed
@@ -51,7 +53,7 @@ export function createPushServer(deps: PushServerDeps): PushServer {
   const gateway = createHttpClient({
     policy: createNetworkPolicy(config.networks.deny_networks, config.networks.allow_networks),
     verifyCertificates: !config.userApi.push_gateway_disable_tls_validation,
-    userAgent: 'Neurite',
+    userAgent: deps.userAgent,
   })
   const counts = new CountCache(database, caches)
   const delivery = new Delivery({ ...deps, gateway })
@@ -112,7 +114,7 @@ export function createPushServer(deps: PushServerDeps): PushServer {
     },
     async start() {
       await catchUp({ database, counter, roomserver: deps.roomserver, streamClock, log })
-      delivery.start()
+      await delivery.start()
       followLogins()
       const sweeper = deps.loops.start({
         name: 'pushserver.sweep',

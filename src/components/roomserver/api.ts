@@ -1,3 +1,4 @@
+import type { MemberProfile } from '../../protocol/event/content.js'
 import type { Pdu } from '../../protocol/event/pdu.js'
 import type { EventId, RoomAlias, RoomId, ServerName, UserId } from '../../protocol/ids.js'
 import type { JsonObject } from '../../protocol/json.js'
@@ -227,6 +228,11 @@ export interface RoomState {
   usersSharingRoomWith(userId: UserId, options?: { onlyEncrypted?: boolean }): Promise<Set<UserId>>
   /** Of `others`, those who are joined to a room together with the user. */
   sharesRoomWith(userId: UserId, others: readonly UserId[], options?: { onlyEncrypted?: boolean }): Promise<Set<UserId>>
+  /**
+   * Of `userIds`, those whom the viewer may know of: who shares a room with them, and members of rooms that anybody may join
+   * or read. With how they are shown in such a room. One statement.
+   */
+  visibleUsers(viewer: UserId, userIds: readonly UserId[]): Promise<Map<UserId, MemberProfile>>
   localJoinedMembers(roomId: RoomId): Promise<readonly UserId[]>
   joinedServers(roomId: RoomId): Promise<ReadonlySet<ServerName>>
   /** Effective power of a user, Infinity for a creator of version 12. */

@@ -41,6 +41,7 @@ export function createRoomServer(deps: RoomServerDeps): RoomServer & RoomServerP
     summaries: (roomIds, viewer) => state.summaries(roomIds, viewer),
     usersSharingRoomWith: (userId, options) => state.usersSharingRoomWith(userId, options),
     sharesRoomWith: (userId, others, options) => state.sharesRoomWith(userId, others, options),
+    visibleUsers: (viewer, userIds) => state.visibleUsers(viewer, userIds),
     localJoinedMembers: (roomId) => state.localJoinedMembers(roomId),
     joinedServers: (roomId) => state.joinedServers(roomId),
     powerLevel: (roomId, userId) => state.powerLevel(roomId, userId),

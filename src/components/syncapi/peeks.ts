@@ -5,7 +5,7 @@ import { MatrixError } from '../../protocol/matrix-error.js'
 import type { RoomServer } from '../roomserver/index.js'
 import type { Requester } from '../userapi/index.js'
 import { deviceKey } from './device-key.js'
-import { DELETE_PEEK, DELETE_PEEKS_OF_OTHERS, INSERT_PEEK, SELECT_PEEKS } from './store/peeks.js'
+import { DELETE_PEEK, DELETE_PEEKS_OF_OTHERS, INSERT_PEEK, SELECT_PEEKERS, SELECT_PEEKS } from './store/peeks.js'
 import type { SyncApiDeps } from './sync-view.js'
 
 /** Rooms a device looks into, with when each peek began. */
@@ -15,11 +15,14 @@ export type PeekedRooms = ReadonlyMap<RoomId, number>
 export const PEEKS = 'peeks'
 
 const MOST_PEEKS = 50
+const NO_ROOMS: PeekedRooms = new Map()
 
 /** Peeking (MSC2753): a device follows a world-readable room that its user is not in. In memory for devices that sync. */
 export class Peeks {
   readonly #deps: SyncApiDeps
   readonly #known: LoadingCache<string, PeekedRooms>
+  /** Users with a device that has peeked: few, and for all others there is nothing to ask the database. */
+  readonly #peekers = new Set<UserId>()
 
   constructor(deps: SyncApiDeps) {
     this.#deps = deps
@@ -34,8 +37,13 @@ export class Peeks {
     deps.bus.subscribe(PEEKS, (keys) => this.#known.invalidate(keys))
   }
 
+  async start(): Promise<void> {
+    for (const { user_id } of await this.#deps.database.run(SELECT_PEEKERS)) this.#peekers.add(user_id)
+  }
+
   async of(userId: UserId, deviceId: DeviceId): Promise<PeekedRooms> {
-    return (await this.#known.get(deviceKey(userId, deviceId))) ?? new Map()
+    if (!this.#peekers.has(userId)) return NO_ROOMS
+    return (await this.#known.get(deviceKey(userId, deviceId))) ?? NO_ROOMS
   }
 
   /** @throws MatrixError M_FORBIDDEN when not everybody may look, or the device looks into too many rooms */
@@ -66,6 +74,7 @@ export class Peeks {
   }
 
   #changed(userId: UserId, deviceId: DeviceId, position: number): void {
+    this.#peekers.add(userId)
     this.#deps.bus.publish(PEEKS, [deviceKey(userId, deviceId)])
     this.#deps.feed.publish({ stream: PEEKS, position, keys: [userId] })
   }

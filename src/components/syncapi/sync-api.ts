@@ -72,6 +72,7 @@ class SyncService implements SyncApi {
   }
 
   async start(): Promise<void> {
+    await this.#peeks.start()
     this.#notifier.start()
   }
 

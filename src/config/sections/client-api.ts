@@ -1,8 +1,7 @@
 import { duration, flag, integer, list, section, text } from '../fields.js'
 import { isHttpUrl } from './common.js'
 
-const NOT_YET = 'not in this version yet'
-const url = { allowed: 'a URL that starts with http:// or https://', accepts: isHttpUrl, unused: NOT_YET }
+const url = { allowed: 'a URL that starts with http:// or https://', accepts: isHttpUrl }
 
 const turn = section('Relays for voice and video calls (a TURN server such as coturn).', {
   turn_user_lifetime: duration('', 'How long the credentials given to a client are good, such as 1h (else 24h).', {
@@ -35,14 +34,14 @@ registration, the server starts only with -really-enable-open-registration.`,
     secret: true,
   }),
   guests_disabled: flag(false, 'No guest accounts.', { sample: true }),
-  enable_registration_captcha: flag(false, 'Registering takes a captcha (reCAPTCHA or hCaptcha).', { unused: NOT_YET }),
-  recaptcha_public_key: text('', 'The site key.', { unused: NOT_YET }),
-  recaptcha_private_key: text('', 'The secret key.', { secret: true, unused: NOT_YET }),
-  recaptcha_bypass_secret: text('', 'Who knows it needs no captcha.', { secret: true, unused: NOT_YET }),
+  enable_registration_captcha: flag(false, 'Registering takes a captcha (reCAPTCHA or hCaptcha).'),
+  recaptcha_public_key: text('', 'The site key.'),
+  recaptcha_private_key: text('', 'The secret key.', { secret: true }),
+  recaptcha_bypass_secret: text('', 'Who knows it needs no captcha.', { secret: true }),
   recaptcha_siteverify_api: text('https://www.google.com/recaptcha/api/siteverify', 'Where answers are checked.', url),
   recaptcha_api_js_url: text('https://www.google.com/recaptcha/api.js', 'The script of the page.', url),
-  recaptcha_form_field: text('g-recaptcha-response', 'The field of the form.', { unused: NOT_YET }),
-  recaptcha_sitekey_class: text('g-recaptcha', 'The class of the page element.', { unused: NOT_YET }),
+  recaptcha_form_field: text('g-recaptcha-response', 'The field of the form.'),
+  recaptcha_sitekey_class: text('g-recaptcha', 'The class of the page element.'),
   turn,
   rate_limiting: rateLimiting,
 })

@@ -3,7 +3,6 @@ import { choice, duration, flag, integer, list, optionalSize, path, required, se
 import { database, isBase64Of32Bytes, isHttpUrl, network } from './common.js'
 
 const SERVER_NAME = 'a server name such as example.com or example.com:8448'
-const NOT_YET = 'not in this version yet'
 
 function serverNameOrAddress(given: string): boolean {
   return parseServerName(given) !== undefined
@@ -93,11 +92,11 @@ X-Forwarded-For header (rate limits, devices, logs); from everybody else that he
     enable_outbound: flag(false, "Tell other servers about our users'."),
   }),
   server_notices: section('Messages from the server to its users.', {
-    enabled: flag(false, 'Allow them.', { unused: NOT_YET }),
-    local_part: text('_server', 'Who they come from.', { unused: NOT_YET }),
-    display_name: text('Server Alerts', 'The name shown.', { unused: NOT_YET, sample: 'Server Alerts' }),
-    avatar_url: text('', 'The picture shown (mxc://).', { unused: NOT_YET }),
-    room_name: text('Server Alerts', "The room's name.", { unused: NOT_YET }),
+    enabled: flag(false, 'Allow them.'),
+    local_part: text('_server', 'Who they come from.'),
+    display_name: text('Server Alerts', 'The name shown.', { sample: 'Server Alerts' }),
+    avatar_url: text('', 'The picture shown (mxc://).'),
+    room_name: text('Server Alerts', "The room's name."),
   }),
   metrics: section('Figures for Prometheus at /metrics.', {
     enabled: flag(false, 'Serve them.'),

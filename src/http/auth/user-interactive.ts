@@ -4,6 +4,7 @@ import type { UserId } from '../../protocol/ids.js'
 import { getObject, getString, isJsonObject, type JsonObject, type JsonValue } from '../../protocol/json.js'
 import { type Errcode, MatrixError } from '../../protocol/matrix-error.js'
 import type { RateLimits } from '../rate-limit.js'
+import type { Captcha } from './captcha.js'
 import { identifiedUser } from './identifier.js'
 import { InteractiveAuthRequired } from './interactive-error.js'
 import { type InteractiveSession, InteractiveSessions } from './interactive-sessions.js'
@@ -36,6 +37,8 @@ export type StageOutcome =
 
 /** User-interactive authentication (CS "User-Interactive Authentication API"). */
 export interface UserInteractiveAuth {
+  /** What the page of `m.login.recaptcha` needs to know. */
+  readonly captcha: Captcha | undefined
   /** The id of the session that the attempt names, or of a new one, for what a route keeps beside it. @throws as `authorise` */
   open(attempt: InteractiveAttempt): string
   /**
@@ -56,9 +59,12 @@ export interface UserInteractiveDeps {
   readonly userapi: Pick<UserApi, 'account' | 'checkPassword' | 'serverName' | 'isLocal' | 'isRegistrationTokenValid'>
   readonly limits: RateLimits
   readonly time: Clock
+  /** Undefined: `m.login.recaptcha` is in no flow. */
+  readonly captcha: Captcha | undefined
 }
 
-export function createUserInteractiveAuth({ userapi, limits, time }: UserInteractiveDeps): UserInteractiveAuth {
+export function createUserInteractiveAuth(deps: UserInteractiveDeps): UserInteractiveAuth {
+  const { userapi, limits, time, captcha } = deps
   const sessions = new InteractiveSessions(time)
 
   const sessionFor = (
@@ -102,6 +108,13 @@ export function createUserInteractiveAuth({ userapi, limits, time }: UserInterac
     return { passed: true }
   }
 
+  const captchaStage = async (auth: JsonObject, from: string): Promise<StageOutcome> => {
+    const response = getString(auth, 'response')
+    if (response === undefined) return { passed: false, errcode: 'M_CAPTCHA_NEEDED', why: 'A captcha is required' }
+    if (captcha !== undefined && (await captcha.verify(response, from))) return { passed: true }
+    return { passed: false, errcode: 'M_CAPTCHA_INVALID', why: 'The captcha was not accepted' }
+  }
+
   const stageOutcome = (session: InteractiveSession, auth: JsonObject, from: string): Promise<StageOutcome> => {
     const type = getString(auth, 'type')
     if (type === undefined || !session.flows.some((flow) => flow.includes(type))) {
@@ -109,6 +122,7 @@ export function createUserInteractiveAuth({ userapi, limits, time }: UserInterac
     }
     if (type === 'm.login.password') return passwordStage(session, auth, from)
     if (type === 'm.login.registration_token') return tokenStage(session, auth, from)
+    if (type === 'm.login.recaptcha') return captchaStage(auth, from)
     if (type === 'm.login.dummy') return Promise.resolve({ passed: true })
     return Promise.resolve({ passed: false, errcode: 'M_UNRECOGNIZED', why: 'This stage is not supported' })
   }
@@ -119,7 +133,13 @@ export function createUserInteractiveAuth({ userapi, limits, time }: UserInterac
     return outcome
   }
 
+  const paramsOf = ({ flows }: InteractiveSession): JsonObject => {
+    if (captcha === undefined || !flows.some((flow) => flow.includes('m.login.recaptcha'))) return {}
+    return { 'm.login.recaptcha': { public_key: captcha.publicKey } }
+  }
+
   return {
+    captcha,
     checkPassword,
     open: (attempt) => sessionFor(attempt, sessionOf(authOf(attempt))).id,
 
@@ -141,7 +161,7 @@ export function createUserInteractiveAuth({ userapi, limits, time }: UserInterac
       throw new InteractiveAuthRequired({
         ...(outcome.passed ? {} : { errcode: outcome.errcode, error: outcome.why }),
         flows: session.flows.map((stages) => ({ stages: [...stages] })),
-        params: {},
+        params: paramsOf(session),
         session: session.id,
         completed: [...session.completed],
       })

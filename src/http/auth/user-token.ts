@@ -24,7 +24,7 @@ export async function authenticate(
   route: { readonly auth: RouteAuth; readonly path: string },
   token: string | undefined,
 ): Promise<Requester | undefined> {
-  if (route.auth === 'none') return undefined
+  if (route.auth === 'none' || route.auth === 'server') return undefined
   if (token === undefined || token === '') {
     if (route.auth === 'optional') return undefined
     throw new MatrixError('M_MISSING_TOKEN', 'An access token is required')

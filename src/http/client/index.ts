@@ -1,5 +1,7 @@
+import { accountAdminRoutes } from '../admin/accounts.js'
 import { eventReportsRoutes } from '../admin/event-reports.js'
 import { registrationTokenAdminRoutes } from '../admin/registration-tokens.js'
+import { serverNoticesRoutes } from '../admin/server-notices.js'
 import { sharedSecretRegistrationRoutes } from '../admin/shared-secret-registration.js'
 import type { RouteDeps } from '../deps.js'
 import type { Route } from '../route.js'
@@ -9,8 +11,11 @@ import { accountDataRoutes } from './account-data.js'
 import { accountDeactivationRoutes } from './account-deactivation.js'
 import { adminRoutes } from './admin.js'
 import { administrativeContactRoutes } from './administrative-contact.js'
+import { authFallbackRoutes } from './auth-fallback.js'
+import { authedContentRepoRoutes } from './authed-content-repo.js'
 import { banningRoutes } from './banning.js'
 import { capabilitiesRoutes } from './capabilities.js'
+import { contentRepoRoutes } from './content-repo.js'
 import { createRoomRoutes } from './create-room.js'
 import { crossSigningRoutes } from './cross-signing.js'
 import { deviceManagementRoutes } from './device-management.js'
@@ -27,14 +32,17 @@ import { leavingRoutes } from './leaving.js'
 import { listJoinedRoomsRoutes } from './list-joined-rooms.js'
 import { listPublicRoomsRoutes } from './list-public-rooms.js'
 import { loginRoutes } from './login.js'
+import { loginFallbackRoutes } from './login-fallback.js'
 import { loginTokenRoutes } from './login-token.js'
 import { logoutRoutes } from './logout.js'
 import { messagePaginationRoutes } from './message-pagination.js'
 import { mutualRoomsRoutes } from './mutual-rooms.js'
-import { openidRoutes } from './openid.js'
 import { notificationsRoutes } from './notifications.js'
+import { oldSyncRoutes } from './old-sync.js'
+import { openidRoutes } from './openid.js'
 import { passwordManagementRoutes } from './password-management.js'
 import { peekingRoutes } from './peeking.js'
+import { peekingEventsRoutes } from './peeking-events.js'
 import { presenceRoutes } from './presence.js'
 import { profileRoutes } from './profile.js'
 import { pusherRoutes } from './pusher.js'
@@ -48,17 +56,20 @@ import { registrationTokensRoutes } from './registration-tokens.js'
 import { relationsRoutes } from './relations.js'
 import { reportContentRoutes } from './report-content.js'
 import { roomEventByTimestampRoutes } from './room-event-by-timestamp.js'
+import { roomInitialSyncRoutes } from './room-initial-sync.js'
 import { roomSendRoutes } from './room-send.js'
 import { roomStateRoutes } from './room-state.js'
 import { roomSummaryRoutes } from './room-summary.js'
 import { roomUpgradesRoutes } from './room-upgrades.js'
 import { roomsRoutes } from './rooms.js'
+import { searchRoutes } from './search.js'
 import { spaceHierarchyRoutes } from './space-hierarchy.js'
 import { syncRoutes } from './sync.js'
 import { tagsRoutes } from './tags.js'
 import { threadsListRoutes } from './threads-list.js'
 import { toDeviceRoutes } from './to-device.js'
 import { typingRoutes } from './typing.js'
+import { usersRoutes } from './users.js'
 import { versionsRoutes } from './versions.js'
 import { voipRoutes } from './voip.js'
 import { whoamiRoutes } from './whoami.js'
@@ -66,12 +77,16 @@ import { whoamiRoutes } from './whoami.js'
 /** Everything that clients are served, a module per file of the specification. */
 export function clientRoutes(deps: RouteDeps): Route[] {
   return [
+    ...accountAdminRoutes(deps),
     ...accountDataRoutes(deps),
     ...accountDeactivationRoutes(deps),
     ...administrativeContactRoutes(),
     ...adminRoutes(deps),
+    ...authFallbackRoutes(deps),
+    ...authedContentRepoRoutes(deps),
     ...banningRoutes(deps),
     ...capabilitiesRoutes(deps),
+    ...contentRepoRoutes(deps),
     ...createRoomRoutes(deps),
     ...crossSigningRoutes(deps),
     ...deviceManagementRoutes(deps),
@@ -89,13 +104,16 @@ export function clientRoutes(deps: RouteDeps): Route[] {
     ...listJoinedRoomsRoutes(deps),
     ...listPublicRoomsRoutes(deps),
     ...loginRoutes(deps),
+    ...loginFallbackRoutes(deps),
     ...loginTokenRoutes(deps),
     ...logoutRoutes(deps),
     ...messagePaginationRoutes(deps),
     ...mutualRoomsRoutes(deps),
+    ...oldSyncRoutes(deps),
     ...openidRoutes(deps),
     ...notificationsRoutes(deps),
     ...passwordManagementRoutes(deps),
+    ...peekingEventsRoutes(deps),
     ...peekingRoutes(deps),
     ...presenceRoutes(deps),
     ...profileRoutes(deps),
@@ -111,11 +129,14 @@ export function clientRoutes(deps: RouteDeps): Route[] {
     ...relationsRoutes(deps),
     ...reportContentRoutes(deps),
     ...roomEventByTimestampRoutes(deps),
+    ...roomInitialSyncRoutes(deps),
     ...roomSendRoutes(deps),
     ...roomsRoutes(deps),
     ...roomStateRoutes(deps),
     ...roomSummaryRoutes(deps),
     ...roomUpgradesRoutes(deps),
+    ...searchRoutes(deps),
+    ...serverNoticesRoutes(deps),
     ...sharedSecretRegistrationRoutes(deps),
     ...spaceHierarchyRoutes(deps),
     ...staticRoutes(),
@@ -124,6 +145,7 @@ export function clientRoutes(deps: RouteDeps): Route[] {
     ...threadsListRoutes(deps),
     ...toDeviceRoutes(deps),
     ...typingRoutes(deps),
+    ...usersRoutes(deps),
     ...versionsRoutes(),
     ...voipRoutes(deps),
     ...wellKnownRoutes(deps),

@@ -28,7 +28,11 @@ const registerBody = z.looseObject({
 export function registrationRoutes(deps: Deps): Route[] {
   const { config, userapi } = deps
   const sessions = new RegistrationSessions(deps.time)
-  const flows = [[config.client_api.registration_requires_token ? 'm.login.registration_token' : 'm.login.dummy']]
+  const stages = [
+    ...(config.client_api.enable_registration_captcha ? ['m.login.recaptcha'] : []),
+    ...(config.client_api.registration_requires_token ? ['m.login.registration_token'] : []),
+  ]
+  const flows = [stages.length === 0 ? ['m.login.dummy'] : stages]
   return [
     route({
       method: 'POST',

@@ -34,7 +34,7 @@ interface Wanted extends z.output<typeof query> {
 
 export function relationsRoutes(deps: Deps): Route[] {
   const base = '/_matrix/client/v1/rooms/{roomId}/relations/{eventId}'
-  const common = { method: 'GET', auth: 'guest', query } as const
+  const common = { method: 'GET', auth: 'user', query } as const
   return [
     route({
       ...common,

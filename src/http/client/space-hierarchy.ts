@@ -21,7 +21,7 @@ export function spaceHierarchyRoutes({ roomserver }: Pick<RouteDeps, 'roomserver
     route({
       method: 'GET',
       path: '/_matrix/client/v1/rooms/{roomId}/hierarchy',
-      auth: 'guest',
+      auth: 'user',
       rateLimit: 'client',
       params: roomParams,
       query: z.object({

@@ -10,7 +10,7 @@ import { type Route, route } from '../route.js'
 import { roomParams } from '../schema/ids.js'
 import { queryInteger } from '../schema/query.js'
 
-type Deps = Pick<RouteDeps, 'roomserver' | 'userapi' | 'streamClock'>
+type Deps = Pick<RouteDeps, 'roomserver' | 'userapi'>
 
 const DEFAULT_LIMIT = 20
 const MAX_LIMIT = 100
@@ -22,7 +22,7 @@ export function threadsListRoutes(deps: Deps): Route[] {
     route({
       method: 'GET',
       path: '/_matrix/client/v1/rooms/{roomId}/threads',
-      auth: 'guest',
+      auth: 'user',
       params: roomParams,
       query: z.object({
         include: z.enum(['all', 'participated']).default('all'),
@@ -33,7 +33,7 @@ export function threadsListRoutes(deps: Deps): Route[] {
         await requirePeek(roomserver, user.userId, roomId)
         const membership = await roomserver.membership(roomId, user.userId)
         const seesNow = membership?.membership === 'join' || (await isWorldReadable(roomserver, roomId))
-        const newest = seesNow ? deps.streamClock.visible : lastSeen(membership)
+        const newest = seesNow ? Number.MAX_SAFE_INTEGER : lastSeen(membership)
         const ignored = await userapi.ignoredUsers(user.userId)
         const { roots, next } = await roomserver.threads({
           roomId,

@@ -18,6 +18,8 @@ const UNSTABLE_FEATURES = {
   // Cross-signing is stable; some clients set up encryption only when they see the old flag.
   'org.matrix.e2e_cross_signing': true,
   'org.matrix.msc2285.stable': true,
+  // One session switches the pushes of another.
+  'org.matrix.msc3881': true,
   // matrix-js-sdk asks for rooms in common only under this name.
   'uk.half-shot.msc2666.query_mutual_rooms': true,
 }

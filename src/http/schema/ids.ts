@@ -6,6 +6,7 @@ import {
   parseEventId,
   parseRoomAlias,
   parseRoomId,
+  parseServerName,
   parseUserId,
 } from '../../protocol/ids.js'
 
@@ -23,6 +24,7 @@ export const userIdSchema = id(parseUserId, 'user ID')
 export const roomIdSchema = id(parseRoomId, 'room ID')
 export const eventIdSchema = id(parseEventId, 'event ID')
 export const roomAliasSchema = id(parseRoomAlias, 'room alias')
+export const serverNameSchema = id(parseServerName, 'server name')
 export const deviceIdSchema = id(deviceId, 'device ID')
 
 /** The parameters of a path about one room. */

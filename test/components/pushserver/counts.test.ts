@@ -53,6 +53,7 @@ describe('what counts', () => {
     const room = await h.roomOf(alice, bob, carol)
     await bob.put(`/user/${bob.userId}/account_data/m.ignored_user_list`, { ignored_users: { [alice.userId]: {} } })
     await h.say(alice, room, 'anybody?')
+    await h.server.settle()
     expect(await h.total(bob, room)).toEqual({ notifications: 0, highlights: 0 })
     expect(await h.total(carol, room)).toEqual({ notifications: 1, highlights: 0 })
   })

@@ -42,6 +42,45 @@ describe('registration', () => {
     expect(await server.request('POST', '/register')).toMatchObject({ status: 401 })
   })
 
+  it('remembers what the first request asked for', async () => {
+    const first = {
+      username: 'remembered',
+      password: 'übers3kr1t',
+      device_id: 'xyzzy',
+      initial_device_display_name: 'it',
+    }
+    const { session } = (await register(first)).body
+    const made = await register({ auth: { ...auth, session } })
+    expect(made).toMatchObject({ status: 200, body: { user_id: '@remembered:test.example', device_id: 'xyzzy' } })
+    const device = await server.request('GET', '/devices/xyzzy', undefined, made.body.access_token)
+    expect(device.body.display_name).toBe('it')
+    await server.login('remembered', 'übers3kr1t')
+
+    const quiet = await register({ username: 'hushed', password: PASSWORD, inhibit_login: true })
+    const { body } = await register({ auth: { ...auth, session: quiet.body.session } })
+    expect(body).toEqual({ user_id: '@hushed:test.example', home_server: 'test.example' })
+    // What is said again is what counts.
+    const changed = await register({ username: 'first-choice', password: PASSWORD })
+    const second = { username: 'second-choice', auth: { ...auth, session: changed.body.session } }
+    expect((await register(second)).body.user_id).toBe('@second-choice:test.example')
+  })
+
+  it('is answered once more with the same account to who asks again in its session', async () => {
+    for (const body of [{ password: PASSWORD }, { username: 'again', password: PASSWORD, device_id: 'D' }]) {
+      const { session } = (await register(body)).body
+      const step = { ...body, auth: { ...auth, session } }
+      const [first, repeated] = [await register(step), await register(step)]
+      expect(repeated).toMatchObject({
+        status: 200,
+        body: { user_id: first.body.user_id, device_id: first.body.device_id, access_token: expect.any(String) },
+      })
+      expect(await register({ ...body, username: first.body.user_id.slice(1).split(':')[0], auth })).toMatchObject({
+        status: 400,
+        body: { errcode: 'M_USER_IN_USE' },
+      })
+    }
+  })
+
   it('makes names small, and up when there is none', async () => {
     expect((await register({ username: 'User-UPPER', password: PASSWORD, auth })).body.user_id).toBe(
       '@user-upper:test.example',

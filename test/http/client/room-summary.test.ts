@@ -180,3 +180,26 @@ describe('rooms in common', () => {
     expect(await refusal(mutual(`?user_id=${encoded(dave.userId)}&from=x`))).toEqual([400, 'M_INVALID_PARAM'])
   })
 })
+
+describe('outsiders', () => {
+  test('SECURITY 60, 63: read nothing of a room that is not theirs, at no point in time', async () => {
+    const roomId = await createRoom(alice, { preset: 'private_chat' })
+    const { next_batch: token } = (await ok(alice.get('/sync'))).body
+    const room = `/rooms/${roomId}`
+    for (const path of [
+      `${room}/members`,
+      `${room}/members?at=${token}`,
+      `${room}/state`,
+      `${room}/state?at=${token}`,
+      `${room}/joined_members`,
+      `${room}/aliases`,
+      `${room}/messages?dir=b&limit=5`,
+      `${room}/initialSync`,
+      `${v1}/rooms/${roomId}/threads`,
+      `${v1}/rooms/${roomId}/timestamp_to_event?ts=0&dir=f`,
+      `/events?room_id=${roomId}&timeout=0`,
+    ]) {
+      expect([path, ...(await refusal(mallory.get(path)))]).toEqual([path, 403, 'M_FORBIDDEN'])
+    }
+  })
+})

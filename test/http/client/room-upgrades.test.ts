@@ -30,6 +30,7 @@ describe('an upgraded room', () => {
       name: 'Garden',
       topic: 'Tomatoes',
       creation_content: { type: 'm.space', 'm.federate': false },
+      initial_state: [{ type: 'm.room.guest_access', content: { guest_access: 'forbidden' } }],
     })
     const encryption = { algorithm: 'm.megolm.v1.aes-sha2' }
     const acl = { allow: ['*'], deny: ['evil.example'], allow_ip_literals: false }

@@ -200,6 +200,14 @@ describe('deactivation', () => {
     await finishDeactivations(server.app.components)
     expect(await userapi.unfinishedDeactivations()).toEqual([])
     expect(await roomserver.membership(room, user.userId as UserId)).toMatchObject({ membership: 'leave' })
+
+    const again = await server.register('crashing2')
+    const second = await makeRoom(roomserver, again.userId)
+    await userapi.deactivate(again.userId as UserId, { erase: false })
+    await server.restart()
+    await expect.poll(() => server.app.components.userapi.unfinishedDeactivations()).toEqual([])
+    const { roomserver: restarted } = server.app.components
+    expect(await restarted.membership(second, again.userId as UserId)).toMatchObject({ membership: 'leave' })
   })
 })
 

@@ -8,7 +8,7 @@ import { limitExceeded, MatrixError } from '../../../protocol/matrix-error.js'
 import { type DecoderAnswer, type DecoderRequest, OVER_MEMORY } from './protocol.js'
 
 /** A picture that takes longer is given up, and the process with it. */
-const TIME_LIMIT_MS = 20_000
+const TIME_LIMIT_MS = 30_000
 /** Without work for so long, a process ends: it weighs as much as a small server. */
 const IDLE_MS = 15_000
 /** Requests that wait for a process. */

@@ -38,7 +38,7 @@ sharp.unblock({
     'VipsForeignLoadHeifFile',
   ],
 })
-setPriority(constants.priority.PRIORITY_LOW)
+setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
 const mostMemory = Number(process.argv[2])
 setInterval(() => {
   if (ownBytes() > mostMemory) process.exit(OVER_MEMORY)

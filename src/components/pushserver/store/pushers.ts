@@ -65,6 +65,12 @@ export const SET_PUSHER_RETRY = statement<never, [pusherId: number, failures: nu
   'UPDATE pushserver.pushers SET failures = $2, retry_ts = $3 WHERE pusher_id = $1',
 )
 
+/** After a start everybody is tried once: what was wrong may have been on this side. */
+export const END_PAUSES = statement<never>(
+  'pushserver.pushers.end_pauses',
+  'UPDATE pushserver.pushers SET retry_ts = 0 WHERE retry_ts > 0',
+)
+
 export const DELETE_PUSHER = statement<never, [userId: string, appId: string, pushkey: string]>(
   'pushserver.pushers.delete',
   'DELETE FROM pushserver.pushers WHERE user_id = $1 AND app_id = $2 AND pushkey = $3',

@@ -30,7 +30,8 @@ function tellGone(now: string): string {
 
 /**
  * A whole batch: what its senders have read by sending, what it makes unread for whom, the pushes that are owed for it,
- * and how far the log has been counted. Users come as one long list, each with the index of its event and of the actions.
+ * and how far the log has been counted. Users come as one long list, each with the index of what
+ * they are told, which has the index of its event.
  */
 export const COUNT_BATCH = statement<
   CountedRow,
@@ -42,9 +43,9 @@ export const COUNT_BATCH = statement<
     /** Empty: somebody of another server, or nobody who has anything unread. */
     senders: readonly string[],
     userIds: readonly string[],
+    newsIndexes: readonly number[],
     eventIndexes: readonly number[],
     highlights: readonly boolean[],
-    actionIndexes: readonly number[],
     actions: readonly string[],
     now: number,
     cursor: number,
@@ -57,11 +58,12 @@ export const COUNT_BATCH = statement<
    ), added AS (
      INSERT INTO pushserver.unread_events
             (room_id, position, user_id, thread_root, highlight, event_id, created_ts, actions)
-     SELECT event.room_id, event.position, recipient.user_id, event.thread_root, recipient.highlight, event.event_id,
-            $11::bigint, ($10::text[])[recipient.actions]
-       FROM unnest($6::text[], $7::bigint[], $8::boolean[], $9::integer[])
-            AS recipient (user_id, index, highlight, actions)
-       JOIN event ON event.index = recipient.index
+     SELECT event.room_id, event.position, recipient.user_id, event.thread_root, news.highlight, event.event_id,
+            $11::bigint, news.actions
+       FROM unnest($6::text[], $7::bigint[]) AS recipient (user_id, news_index)
+       JOIN unnest($8::bigint[], $9::boolean[], $10::text[])
+            WITH ORDINALITY AS news (event_index, highlight, actions, index) ON news.index = recipient.news_index
+       JOIN event ON event.index = news.event_index
      ON CONFLICT DO NOTHING
      RETURNING user_id, room_id, position
    ), owed AS (

@@ -1,4 +1,5 @@
 import { powerLevelOf } from '../../../protocol/auth/index.js'
+import type { MemberProfile } from '../../../protocol/event/content.js'
 import { splitStateTuple, stateTuple } from '../../../protocol/event/pdu.js'
 import type { RoomId, ServerName, UserId } from '../../../protocol/ids.js'
 import type { Membership, RoomEvent, RoomInfo, RoomMembership, RoomState, RoomSummary, StateChange } from '../api.js'
@@ -13,6 +14,7 @@ import {
 import { SELECT_ROOM_INFO } from '../store/rooms-reads.js'
 import { SELECT_DELTA } from '../store/state-changes-reads.js'
 import { EMPTY_SNAPSHOT, SELECT_SNAPSHOT_STATES } from '../store/state-snapshots.js'
+import { SELECT_VISIBLE_USERS } from '../store/visible-users.js'
 import { LastStateChange } from './last-state-change.js'
 import { Memberships } from './memberships.js'
 import { currentEntries, entriesAt, type StateEntries, type WantedKeys } from './state-entries.js'
@@ -131,6 +133,17 @@ export class StateReads implements RoomState {
     const statement = options.onlyEncrypted === true ? SELECT_SHARING_AMONG_ENCRYPTED : SELECT_SHARING_AMONG
     const rows = await this.#internals.database.run(statement, userId, others)
     return new Set(rows.map((row) => row.user_id))
+  }
+
+  async visibleUsers(viewer: UserId, userIds: readonly UserId[]): Promise<Map<UserId, MemberProfile>> {
+    if (userIds.length === 0) return new Map()
+    const rows = await this.#internals.database.run(SELECT_VISIBLE_USERS, viewer, userIds)
+    return new Map(
+      rows.map((row) => [
+        row.user_id,
+        { displayName: row.display_name ?? undefined, avatarUrl: row.avatar_url ?? undefined },
+      ]),
+    )
   }
 
   localJoinedMembers(roomId: RoomId): Promise<readonly UserId[]> {

@@ -11,6 +11,11 @@ export const SELECT_PEEKS = statement<PeekRow, [userId: UserId, deviceId: Device
   'SELECT room_id, position FROM syncapi.peeks WHERE user_id = $1 AND device_id = $2',
 )
 
+export const SELECT_PEEKERS = statement<{ readonly user_id: UserId }>(
+  'syncapi.peeks.select_peekers',
+  'SELECT DISTINCT user_id FROM syncapi.peeks',
+)
+
 export const INSERT_PEEK = statement<
   { readonly room_id: RoomId },
   [userId: UserId, deviceId: DeviceId, roomId: RoomId, position: number]

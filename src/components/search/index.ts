@@ -1,0 +1,3 @@
+/** Full text of messages and the user directory, fed from the room log. */
+export * from './api.js'
+export { createSearch, type SearchDeps } from './search.js'
