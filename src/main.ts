@@ -1,6 +1,9 @@
 #!/usr/bin/env node
+import './commands/young-heap.js'
 import { basename } from 'node:path'
-import { COMMANDS, helpText } from './commands/index.js'
+
+// Not a static import: all of those are loaded before the first of them runs.
+const { COMMANDS, helpText } = await import('./commands/index.js')
 
 /** The program is all commands in one; it answers to Dendrite's names, too (`dendrite`, `create-account`, ...). */
 const [, program = '', ...args] = process.argv

@@ -9,6 +9,7 @@ import { type Installation, openInstallation } from './installation.js'
 import { type Listeners, parseListeners } from './listeners.js'
 import { surroundingsOf } from './surroundings.js'
 import { VERSION } from './version.js'
+import { letYoungHeapGrow } from './young-heap.js'
 
 /** Time for the whole shutdown; then what is left is abandoned and the process ends anyway. */
 const SHUTDOWN_MS = 4_900
@@ -89,6 +90,7 @@ export const serveCommand = defineCommand({
       throw listenFailure(error) ?? error
     }
     if (stopped.signal.aborted) return await runUntilStopped(app, installation, stopped, log)
+    letYoungHeapGrow()
     greet(stderr, config, listeners, installation, loaded.file)
     return await runUntilStopped(app, installation, stopped, log)
   },

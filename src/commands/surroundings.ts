@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs'
-import { rootCertificates } from 'node:tls'
 import type { Surroundings } from '../components/federationclient/index.js'
 import type { Environment } from '../config/environment.js'
 import { CommandFailed } from './command.js'
 
-/** Where systems keep the authorities that their administrator trusts. */
+/** Where systems keep the authorities that their administrator trusts; where there is none, Node's own list counts. */
 const SYSTEM_BUNDLES = [
   '/etc/ssl/certs/ca-certificates.crt',
   '/etc/pki/tls/certs/ca-bundle.crt',
@@ -17,7 +16,7 @@ export function surroundingsOf(env: Environment): Surroundings {
   const proxy = proxyOf(env.HTTPS_PROXY || env.https_proxy)
   const bundle = certificates(env.SSL_CERT_FILE)
   return {
-    ...(bundle === undefined ? {} : { certificateAuthorities: [...rootCertificates, bundle] }),
+    ...(bundle === undefined ? {} : { certificateAuthorities: [bundle] }),
     ...(proxy === undefined ? {} : { proxy }),
   }
 }
@@ -45,5 +44,6 @@ function proxyOf(text: string | undefined): Surroundings['proxy'] {
     throw new CommandFailed('HTTPS_PROXY: a URL such as http://proxy:3128 is expected')
   const port = url.port === '' ? (protocol === 'http' ? 80 : 443) : Number(url.port)
   const credentials = [url.username, url.password].map(decodeURIComponent).join(':')
-  return { protocol, host: url.hostname, port, ...(url.username === '' ? {} : { credentials }) }
+  const host = url.hostname.replace(/^\[|\]$/g, '')
+  return { protocol, host, port, ...(url.username === '' ? {} : { credentials }) }
 }

@@ -7,7 +7,8 @@ export type Method = 'GET' | 'PUT' | 'POST' | 'DELETE'
 
 /**
  * Who may call: `none`; `user` (any account but guests); `guest` (guests too); `optional` (a token is looked at when it is
- * there); `admin` (account type admin); `server` (another homeserver, by its signature). A locked account is refused everywhere but on logout.
+ * there); `admin` (account type admin); `server` (another homeserver, by its signature: `request.origin`). A locked account is
+ * refused everywhere but on logout.
  */
 export type RouteAuth = 'none' | 'user' | 'guest' | 'optional' | 'admin' | 'server'
 

@@ -19,6 +19,9 @@ const COPIED = [
   'm.room.canonical_alias',
 ]
 
+/** What a room without the event goes by: said in the new one, whatever its version's servers take for the default. */
+const IMPLIED: ReadonlyMap<string, JsonObject> = new Map([['m.room.guest_access', { guest_access: 'forbidden' }]])
+
 /** Of the creation content, what belongs to the one room only. */
 const OWN_CREATION_KEYS: ReadonlySet<string> = new Set([
   'creator',
@@ -48,8 +51,8 @@ export function replacementRoom(order: Replacement): NewRoom {
   const find = (type: string) => state.find((event) => event.type === type && event.stateKey === '')
   const copied: Omit<EventDraft, 'roomId'>[] = []
   for (const type of COPIED) {
-    const event = find(type)
-    if (event !== undefined) copied.push(draft(type, '', adapted(type, event.content, version)))
+    const content = find(type)?.content ?? IMPLIED.get(type)
+    if (content !== undefined) copied.push(draft(type, '', adapted(type, content, version)))
   }
   return {
     creator,

@@ -27,12 +27,6 @@ export function pushRulesRoutes({ pushserver }: Pick<RouteDeps, 'pushserver'>): 
     route({
       ...shared,
       method: 'GET',
-      path: BASE,
-      handler: ({ user }) => pushserver.pushRules(user.userId),
-    }),
-    route({
-      ...shared,
-      method: 'GET',
       path: `${BASE}/{scope}/`,
       params: z.object({ scope: z.string() }),
       async handler({ user, params }) {
@@ -56,12 +50,38 @@ export function pushRulesRoutes({ pushserver }: Pick<RouteDeps, 'pushserver'>): 
     ...ruleRoutes(pushserver, shared),
     ...enabledRoutes(pushserver, shared),
     ...actionsRoutes(pushserver, shared),
+    ...incompleteRoutes(shared),
   ]
 }
 
 interface Shared {
   readonly versions: readonly string[]
   readonly auth: 'user'
+}
+
+/** Paths that name no rule, or something that rules do not have: a parameter is wrong, not the address. */
+function incompleteRoutes(shared: Shared): Route[] {
+  const rule = `${BASE}/{scope}/{kind}/{ruleId}`
+  const paths = [
+    ['GET', `${BASE}/{scope}`],
+    ['GET', `${BASE}/{scope}/{kind}`],
+    ['GET', `${rule}/{attribute}`],
+    ['PUT', `${BASE}/`],
+    ['PUT', `${BASE}/{scope}`],
+    ['PUT', `${BASE}/{scope}/{kind}`],
+    ['PUT', `${BASE}/{scope}/{kind}/`],
+    ['PUT', `${rule}/{attribute}`],
+  ] as const
+  return paths.map(([method, path]) =>
+    route({
+      ...shared,
+      method,
+      path,
+      async handler(): Promise<object> {
+        throw new MatrixError('M_INVALID_PARAM', 'A push rule is named by scope, kind and rule ID')
+      },
+    }),
+  )
 }
 
 function ruleRoutes(pushserver: RouteDeps['pushserver'], shared: Shared): Route[] {

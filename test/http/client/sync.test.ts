@@ -58,10 +58,14 @@ describe('GET /sync', () => {
     expect(await bodies(next_batch)).toEqual(['m4', 'm3', 'm2'])
   })
 
-  it('offers no way back from the beginning of a room', async () => {
+  it('paging back from the beginning of a room finds its creation and then the end', async () => {
     const { room_id } = (await alice.post('/createRoom')).body
     const { timeline } = (await alice.get('/sync')).body.rooms.join[room_id]
     expect(timeline.events[0].type).toBe('m.room.create')
-    expect(timeline).not.toHaveProperty('prev_batch')
+    const back = (await alice.get(`/rooms/${room_id}/messages?dir=b&from=${timeline.prev_batch}`)).body
+    expect(back.chunk.map(({ type }: { type: string }) => type)).toEqual(['m.room.create'])
+    const end = (await alice.get(`/rooms/${room_id}/messages?dir=b&from=${back.end}`)).body
+    expect(end.chunk).toEqual([])
+    expect(end).not.toHaveProperty('end')
   })
 })

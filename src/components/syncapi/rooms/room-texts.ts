@@ -55,11 +55,11 @@ function stateMember({ stateAfter }: SyncView, { details }: RoomContents, textOf
 }
 
 function timelineText({ since = 0 }: SyncView, timeline: Timeline | undefined, textOf: TextOf): string {
-  const prevBatch = timeline === undefined ? formatToken(since) : timeline.prevBatch
+  const prevBatch = timeline?.prevBatch ?? formatToken(since)
   return objectText([
     ['events', arrayText((timeline?.events ?? []).map(textOf))],
     ['limited', String(timeline?.limited ?? false)],
-    ['prev_batch', prevBatch === undefined ? undefined : quote(prevBatch)],
+    ['prev_batch', quote(prevBatch)],
   ])
 }
 

@@ -8,8 +8,7 @@ import type { RoomPart } from './room-plan.js'
 export interface Timeline {
   readonly events: readonly RoomEvent[]
   readonly limited: boolean
-  /** Undefined: the room's creation is in the timeline, and nothing came before it. */
-  readonly prevBatch: string | undefined
+  readonly prevBatch: string
   /** State up to here is told before the timeline. */
   readonly start: number
   /** Something lies between where the client was and the first event. */
@@ -130,10 +129,19 @@ function timelineOf(
   return {
     events,
     limited,
-    prevBatch: events[0]?.type === 'm.room.create' ? undefined : prevBatchOf(part, isCut ? undefined : page, first),
+    prevBatch: beforeCreation(events[0]) ?? prevBatchOf(part, isCut ? undefined : page, first),
     start: first === undefined ? part.upTo : first - 1,
     hasGap: first !== undefined && (page?.limited === true || events[0] !== found[0]),
   }
+}
+
+/**
+ * Clients take a missing `prev_batch` for an older server, and one that leads to nothing for a gap. Before the creation
+ * there is nothing, so paging back from there begins with it.
+ */
+function beforeCreation(first: RoomEvent | undefined): string | undefined {
+  if (first?.type !== 'm.room.create' || first.position === undefined) return undefined
+  return formatTopologicalToken({ depth: first.depth, position: first.position })
 }
 
 function prevBatchOf({ after, upTo }: RoomPart, page: TimelinePage | undefined, first: number | undefined): string {
