@@ -10,8 +10,16 @@ if (built.status !== 0) process.exit(built.status ?? 1)
 const compiler = spawn(
   join(root, 'node_modules/.bin/tsc'),
   ['-p', join(root, 'tsconfig.build.json'), '--watch', '--preserveWatchOutput'],
-  { stdio: 'inherit' },
+  // A group of its own: what runs is a child of this child, and would be left behind.
+  { stdio: 'inherit', detached: true },
 )
+const stopCompiler = () => {
+  try {
+    process.kill(-compiler.pid, 'SIGTERM')
+  } catch {
+    // It has ended already.
+  }
+}
 const dist = join(root, 'dist')
 const server = spawn(
   process.execPath,
@@ -20,11 +28,11 @@ const server = spawn(
 )
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.on(signal, () => {
-    compiler.kill()
+    stopCompiler()
     server.kill(signal)
   })
 }
 server.once('exit', (code) => {
-  compiler.kill()
+  stopCompiler()
   process.exitCode = code ?? 0
 })

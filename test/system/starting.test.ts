@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdir, stat, writeFile } from 'node:fs/promises'
+import { mkdir, rm, stat, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -39,6 +39,7 @@ describe('a server that is told to stop', () => {
     try {
       // The log of initdb, then the finished cluster, then the running PostgreSQL.
       for (const sign of ['postgres.log', 'postgres/PG_VERSION', 'postgres/postmaster.pid']) {
+        await rm(join(server.folder, 'data'), { recursive: true, force: true })
         server.launch()
         while (!existsSync(join(server.folder, 'data', sign))) await pause(5)
         const { code, ms } = await server.kill('SIGTERM')

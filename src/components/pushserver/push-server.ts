@@ -46,6 +46,8 @@ export interface PushServerDeps {
 
 /** What nobody has read for so long counts as read, so that accounts that nobody uses cost nothing for ever. */
 const KEEP_UNREAD_MS = 90 * 24 * 3_600_000
+/** How long a receipt waits for events before it to be counted. */
+const CATCH_UP_MS = 1_000
 const SWEEP_EVERY_MS = 6 * 3_600_000
 
 export function createPushServer(deps: PushServerDeps): PushServer {
@@ -101,6 +103,8 @@ export function createPushServer(deps: PushServerDeps): PushServer {
     reader,
     unreadCounts: (userId, roomIds) => counts.of(userId, roomIds),
     async markRead(userId, roomId, upTo, threadId) {
+      // An event can be read before it has been counted: what is visible has been.
+      await streamClock.caughtUp(CATCH_UP_MS)
       if (counts.isAllRead(userId, roomId)) return
       const thread = threadId === 'main' ? '' : (threadId ?? null)
       const read = await counts.writing(
