@@ -51,7 +51,7 @@ export class ConnectionPool {
   readonly #pool: pg.Pool
   readonly #lastUsed = new WeakMap<object, number>()
   #guard: ConnectionGuard | undefined
-  /** Connections last used before this are dead: one of their age has failed its ping. */
+  /** Connections last used before this are dead: one that was idle like them has failed its ping. */
   #deadBefore = 0
   #suspectBefore = Number.NEGATIVE_INFINITY
   /** Just released: whoever asks within this turn of the event loop gets it without the pool's bookkeeping. */
@@ -91,8 +91,9 @@ export class ConnectionPool {
         continue
       }
       const isFresh = performance.now() - lastUsed < this.#options.pingAfterMs && lastUsed > this.#suspectBefore
+      const askedAt = performance.now()
       if (isFresh || (await this.#answers(client))) return client
-      this.#deadBefore = Math.max(this.#deadBefore, lastUsed)
+      this.#deadBefore = Math.max(this.#deadBefore, askedAt)
       this.release(client, true)
     }
   }

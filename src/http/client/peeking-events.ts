@@ -18,6 +18,8 @@ type Deps = Pick<RouteDeps, 'roomserver' | 'userapi' | 'ephemeral' | 'streamCloc
 
 const DEFAULT_TIMEOUT_MS = 30_000
 const MAX_TIMEOUT_MS = 60_000
+/** How long a request waits for what has been committed before it to become visible. */
+const CATCH_UP_MS = 1_000
 /** Events of one room in one answer: who was away longer has `/messages`. */
 const MAX_EVENTS = 100
 
@@ -48,6 +50,7 @@ export function peekingEventsRoutes(deps: Deps): Route[] {
         else if (user.accountType === 'guest') {
           throw new MatrixError('M_GUEST_ACCESS_FORBIDDEN', 'Guests listen to one room: room_id')
         }
+        await streamClock.caughtUp(CATCH_UP_MS)
         const visible = streamClock.visible
         const after = query.from === undefined || query.from === '' ? visible : readPosition(query.from)
         const timeout = Math.min(Math.max(query.timeout ?? DEFAULT_TIMEOUT_MS, 0), MAX_TIMEOUT_MS)
