@@ -81,7 +81,7 @@ describe('the bus', () => {
 })
 
 describe('the fake clock', () => {
-  it('runs what falls due in order and leaves monotonic time alone when the wall jumps', () => {
+  it('runs what falls due in order and leaves monotonic time alone when the wall jumps (F36)', () => {
     const clock = new FakeClock(1_000)
     const order: string[] = []
     clock.after(20, () => order.push('second'))

@@ -42,7 +42,7 @@ function pathsOf(path: string): string[] {
   return [fill(), ...names.flatMap((name) => HOSTILE_SEGMENTS.map((segment) => fill(name, segment)))]
 }
 
-test('no value in a path is a failure of the server', async () => {
+test('no value in a path is a failure of the server (F45, F47)', async () => {
   for (const { method, path } of routesAboutRooms()) {
     for (const concrete of pathsOf(path)) {
       const { status, body } = await server.request(
@@ -59,7 +59,7 @@ test('no value in a path is a failure of the server', async () => {
   }
 })
 
-test('no value in a body is a failure of the server', async () => {
+test('no value in a body is a failure of the server (F44, F45)', async () => {
   const withBody = routesAboutRooms().filter(({ body }) => body !== undefined)
   for (const { method, path } of withBody) {
     const [concrete = ''] = pathsOf(path)

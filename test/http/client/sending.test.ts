@@ -84,7 +84,7 @@ describe('sending', () => {
     expect(await refusal(alice.put(`/rooms/${roomId}/send/m.room.message/1`, body))).toEqual(expected)
   })
 
-  test('sizes count in bytes, and NUL is a character like any other', async () => {
+  test('sizes count in bytes (F47), and NUL is a character like any other (F45)', async () => {
     const roomId = await createRoom(alice)
     const send = (type: string, txnId = type) =>
       alice.put(`/rooms/${roomId}/send/${encodeURIComponent(type)}/${encodeURIComponent(txnId)}`, { body: '\u0000' })

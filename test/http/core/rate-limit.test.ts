@@ -41,7 +41,7 @@ describe('the request limiter', () => {
     expect([go(), go(), go(), go()]).toEqual([true, true, true, 500])
   })
 
-  it('does not mind a clock that is set back or forth', () => {
+  it('does not mind a clock that is set back or forth (F36)', () => {
     const time = new FakeClock()
     const limits = createRateLimits(config, time)
     const go = () => allowed(() => limits.check('client', undefined, '10.0.0.1'))

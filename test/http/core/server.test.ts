@@ -169,7 +169,7 @@ describe('a body', () => {
     expect(await response.text()).toContain(text)
   })
 
-  it('that is no JSON is M_NOT_JSON, one that Matrix does not allow M_BAD_JSON', async () => {
+  it('that is no JSON is M_NOT_JSON, one that Matrix does not allow M_BAD_JSON (F44, F46)', async () => {
     const notJson = ['{', '{"a":1}x', 'NaN', '{"a":Infinity}', '\ufeff{}', `${'['.repeat(50_000)}`, '{"a":\u0001}']
     for (const text of notJson) {
       expect(await post(text), text.slice(0, 20)).toMatchObject({ status: 400, body: { errcode: 'M_NOT_JSON' } })
@@ -226,7 +226,7 @@ describe('a body', () => {
   })
 })
 
-describe('request smuggling', () => {
+describe('request smuggling (class SMUG, row 111)', () => {
   let test: TestHttp
   beforeAll(async () => {
     test = await startTestHttp(routes)

@@ -6,7 +6,7 @@ import { FakeClock } from '../../../src/platform/time.js'
 import { startTestHttp } from '../../support/http.js'
 import { createTestUserApi } from '../../support/userapi.js'
 
-it('a nonce is good for a minute, whatever somebody does to the clock of the machine', async () => {
+it('a nonce is good for a minute, whatever somebody does to the clock of the machine (F36)', async () => {
   const time = new FakeClock()
   const t = await createTestUserApi({ time })
   const base = defaultConfig()

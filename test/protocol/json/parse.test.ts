@@ -133,7 +133,7 @@ describe('texts that are refused', () => {
     expect(refusal(Buffer.from(text))).toBe('M_NOT_JSON')
   })
 
-  test('invalid UTF-8, a byte order mark and UTF-16 are not JSON', () => {
+  test('invalid UTF-8, a byte order mark and UTF-16 are not JSON (F46)', () => {
     expect(refusal(bytes('{"a":"', [0xff], '"}'))).toBe('M_NOT_JSON')
     expect(refusal(bytes('{"a":"', [0xed, 0xa0, 0x80], '"}'))).toBe('M_NOT_JSON')
     expect(refusal(bytes('{"a":"', [0xc0, 0x80], '"}'))).toBe('M_NOT_JSON')
