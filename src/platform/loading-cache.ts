@@ -1,67 +1,98 @@
 import type { ByteCache } from './cache.js'
 
 /**
- * A cache that fills itself. Each key is loaded once however many ask at the same time, and what was read before an
- * invalidation is never kept: a logout that commits while a load is under way cannot leave the old answer behind.
+ * A cache that fills itself, many keys with one call of the loader. What is changed by a commit while it is being loaded
+ * is given to those who asked before, and not kept: whoever asks after the commit is answered by a load that began after it.
  */
-export class LoadingCache<K extends string, V> {
+export class LoadingCache<K, V> {
   readonly #cache: ByteCache<K, V>
-  readonly #load: (keys: readonly K[]) => Promise<Map<K, V>>
-  readonly #loading = new Map<K, Promise<Map<K, V>>>()
+  readonly #load: (keys: readonly K[]) => Promise<ReadonlyMap<K, V>>
+  readonly #loading = new Map<K, Promise<ReadonlyMap<K, V>>>()
 
-  constructor(cache: ByteCache<K, V>, load: (keys: readonly K[]) => Promise<Map<K, V>>) {
+  /** `load` leaves out what there is nothing to say about; that is asked again the next time. */
+  constructor(cache: ByteCache<K, V>, load: (keys: readonly K[]) => Promise<ReadonlyMap<K, V>>) {
     this.#cache = cache
     this.#load = load
   }
 
-  /** What is in memory now. */
+  /** The value when it is in memory; nothing is loaded. */
   peek(key: K): V | undefined {
     return this.#cache.get(key)
   }
 
   async get(key: K): Promise<V | undefined> {
-    const known = this.#cache.get(key)
-    if (known !== undefined) return known
-    return (await (this.#loading.get(key) ?? this.#fetch([key]))).get(key)
+    return this.#cache.get(key) ?? (await this.getMany([key])).get(key)
   }
 
-  /** What is not in memory is loaded together. */
-  async getMany(keys: readonly K[]): Promise<Map<K, V>> {
+  async getMany(keys: Iterable<K>): Promise<Map<K, V>> {
     const found = new Map<K, V>()
     const missing: K[] = []
+    const awaited = new Map<K, Promise<ReadonlyMap<K, V>>>()
     for (const key of new Set(keys)) {
-      const known = this.#cache.get(key)
-      if (known === undefined) missing.push(key)
-      else found.set(key, known)
+      const value = this.#cache.get(key)
+      const loading = this.#loading.get(key)
+      if (value !== undefined) found.set(key, value)
+      else if (loading !== undefined) awaited.set(key, loading)
+      else missing.push(key)
     }
-    if (missing.length === 0) return found
-    for (const [key, value] of await this.#fetch(missing)) found.set(key, value)
+    if (missing.length > 0) {
+      const load = this.#start(missing)
+      for (const key of missing) awaited.set(key, load)
+    }
+    for (const [key, load] of awaited) {
+      const value = (await load).get(key)
+      if (value !== undefined) found.set(key, value)
+    }
     return found
   }
 
-  /** What a commit has changed by a known step; a value that is being loaded is not kept. */
-  update(key: K, change: (value: V) => V): void {
-    const known = this.#cache.peek(key)
-    if (known === undefined) this.#loading.delete(key)
-    else this.#cache.set(key, change(known))
+  /** The value as a commit has left it. */
+  put(key: K, value: V): void {
+    this.#loading.delete(key)
+    this.#cache.set(key, value)
   }
 
-  invalidate(keys: readonly K[]): void {
-    for (const key of keys) {
-      this.#loading.delete(key)
-      this.#cache.delete(key)
-    }
+  /** Changes the value if it is here; undefined drops it. */
+  change(key: K, next: (value: V) => V | undefined): void {
+    this.#loading.delete(key)
+    const value = this.#cache.peek(key)
+    if (value === undefined) return
+    const changed = next(value)
+    if (changed === undefined) this.#cache.delete(key)
+    else if (changed !== value) this.#cache.set(key, changed)
   }
 
-  async #fetch(keys: readonly K[]): Promise<Map<K, V>> {
-    const loading = this.#load(keys)
-    for (const key of keys) this.#loading.set(key, loading)
-    try {
-      const loaded = await loading
-      for (const [key, value] of loaded) if (this.#loading.get(key) === loading) this.#cache.set(key, value)
-      return loaded
-    } finally {
-      for (const key of keys) if (this.#loading.get(key) === loading) this.#loading.delete(key)
-    }
+  drop(key: K): void {
+    this.#loading.delete(key)
+    this.#cache.delete(key)
+  }
+
+  invalidate(keys: Iterable<K>): void {
+    for (const key of keys) this.drop(key)
+  }
+
+  #start(keys: readonly K[]): Promise<ReadonlyMap<K, V>> {
+    const load: Promise<ReadonlyMap<K, V>> = this.#load(keys).then(
+      (values) => {
+        for (const key of keys) {
+          const value = values.get(key)
+          if (this.#settle(key, load) && value !== undefined) this.#cache.set(key, value)
+        }
+        return values
+      },
+      (error: unknown) => {
+        for (const key of keys) this.#settle(key, load)
+        throw error
+      },
+    )
+    for (const key of keys) this.#loading.set(key, load)
+    // Each key is awaited in turn, and the first failure ends that.
+    load.catch(() => undefined)
+    return load
+  }
+
+  /** Whether the load of this key is still the one that counts. */
+  #settle(key: K, load: Promise<ReadonlyMap<K, V>>): boolean {
+    return this.#loading.get(key) === load && this.#loading.delete(key)
   }
 }

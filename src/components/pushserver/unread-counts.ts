@@ -69,12 +69,12 @@ export class CountCache {
   }
 
   added(userId: UserId, roomId: RoomId, threadRoot: EventId | '', highlight: boolean): void {
-    this.#known.update(keyOf(userId, roomId), (counts) => add(counts, threadRoot, 1, highlight ? 1 : 0))
+    this.#known.change(keyOf(userId, roomId), (counts) => add(counts, threadRoot, 1, highlight ? 1 : 0))
   }
 
   removed(rows: readonly UnreadRow[]): void {
     for (const { user_id, room_id, thread_root, notifications, highlights } of rows) {
-      this.#known.update(keyOf(user_id, room_id), (counts) => add(counts, thread_root, -notifications, -highlights))
+      this.#known.change(keyOf(user_id, room_id), (counts) => add(counts, thread_root, -notifications, -highlights))
     }
   }
 

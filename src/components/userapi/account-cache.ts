@@ -1,8 +1,8 @@
 import type { CacheBudget } from '../../platform/cache.js'
 import type { Database } from '../../platform/database.js'
+import { LoadingCache } from '../../platform/loading-cache.js'
 import type { UserId } from '../../protocol/ids.js'
 import type { Account, AccountType, Requester } from './api.js'
-import { LoadingCache } from './loading-cache.js'
 import { type AccountRow, SELECT_ACCOUNTS } from './store/accounts.js'
 
 /** An account as it is kept in memory: with what each of its open sessions stands for. */

@@ -1,10 +1,10 @@
 import type { Executor, Transaction } from '../../platform/database.js'
+import { LoadingCache } from '../../platform/loading-cache.js'
 import { fitsBytes, MAX_ID_BYTES, parseUserId, type RoomId, type UserId } from '../../protocol/ids.js'
 import { getObject, isJsonObject, type JsonObject, parseStoredJson, stringifyJson } from '../../protocol/json.js'
 import { MatrixError } from '../../protocol/matrix-error.js'
 import { type AccountDataEntry, type AccountDataStore, USER_STREAMS } from './api.js'
 import { type Context, TOPICS } from './context.js'
-import { LoadingCache } from './loading-cache.js'
 import {
   type AccountDataRow,
   SELECT_ACCOUNT_DATA,

@@ -1,9 +1,9 @@
+import { LoadingCache } from '../../platform/loading-cache.js'
 import { fitsBytes, MAX_ID_BYTES, type UserId } from '../../protocol/ids.js'
 import { isJsonObject, type JsonObject, type JsonValue, parseStoredJson, stringifyJson } from '../../protocol/json.js'
 import { MatrixError } from '../../protocol/matrix-error.js'
 import type { Profiles } from './api.js'
 import { type Context, TOPICS } from './context.js'
-import { LoadingCache } from './loading-cache.js'
 import { REPLACE_PROFILE, SELECT_PROFILES } from './store/profiles.js'
 
 /** Of the whole profile (CS "Profiles"). */

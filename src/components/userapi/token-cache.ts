@@ -1,6 +1,6 @@
+import { LoadingCache } from '../../platform/loading-cache.js'
 import type { Context } from './context.js'
 import { TOPICS } from './context.js'
-import { LoadingCache } from './loading-cache.js'
 import { confirmPair } from './refresh.js'
 import { hashToken } from './secret-tokens.js'
 import { SELECT_TOKEN, type TokenRow } from './store/access-tokens.js'

@@ -1,9 +1,9 @@
+import { LoadingCache } from '../../../platform/loading-cache.js'
 import type { RoomAlias, RoomId, UserId } from '../../../protocol/ids.js'
 import { getObject, isJsonObject, type JsonObject, parseStoredJson } from '../../../protocol/json.js'
 import { MatrixError } from '../../../protocol/matrix-error.js'
 import type { PublicRoom, RoomDirectory } from '../api.js'
 import type { RoomInternals } from '../internals.js'
-import { LoadingCache } from '../reads/loading-cache.js'
 import { SELECT_DIRECTORY_STATE } from '../store/current-state-reads.js'
 import {
   DELETE_PUBLISHED,

@@ -1,8 +1,8 @@
+import { LoadingCache } from '../../../platform/loading-cache.js'
 import { relationIn } from '../../../protocol/event/content.js'
 import { type EventId, serverNameOf, type UserId } from '../../../protocol/ids.js'
 import type { OutputEntry } from '../api.js'
 import type { RoomInternals } from '../internals.js'
-import { LoadingCache } from '../reads/loading-cache.js'
 import { type ChildrenRow, SELECT_CHILDREN } from '../store/relations-reads.js'
 
 /** Events that relate to one, as far as they are aggregated (CS API "Aggregations of child events"). */

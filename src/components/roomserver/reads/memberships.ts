@@ -1,3 +1,4 @@
+import { LoadingCache } from '../../../platform/loading-cache.js'
 import { memberProfileIn, membershipIn } from '../../../protocol/event/content.js'
 import { type RoomId, type ServerName, serverNameOf, type UserId } from '../../../protocol/ids.js'
 import type { Membership, MembershipChange, OutputEntry, RoomEvent, RoomMembership } from '../api.js'
@@ -11,7 +12,6 @@ import {
   SELECT_MEMBERSHIP,
   SELECT_USER_MEMBERSHIPS,
 } from '../store/memberships-reads.js'
-import { LoadingCache } from './loading-cache.js'
 
 type OwnMemberships = ReadonlyMap<RoomId, RoomMembership>
 

@@ -1,9 +1,9 @@
+import { LoadingCache } from '../../../platform/loading-cache.js'
 import type { RoomId, UserId } from '../../../protocol/ids.js'
 import type { Membership, RoomSummary } from '../api.js'
 import type { RoomInternals } from '../internals.js'
 import { membershipOfCode } from '../store/memberships.js'
 import { SELECT_SUMMARIES, type SummaryRow } from '../store/memberships-reads.js'
-import { LoadingCache } from './loading-cache.js'
 
 /** `m.heroes` names at most this many (CS API "Calculating the display name for a room"). */
 const MAX_HEROES = 5
