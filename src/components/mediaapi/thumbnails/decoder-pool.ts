@@ -22,8 +22,11 @@ const MOST_MEMORY = 256 * MEGABYTE
 /** Of the machine's memory: for one process, and for all of them. */
 const SHARE = 0.16
 const SHARE_OF_ALL = 0.25
-/** What the address space of Node and its threads holds without using it: the hard limit leaves room for that. */
-const RESERVED = 192 * MEGABYTE
+/**
+ * What Node and its threads reserve without using it: the hard limit leaves room for that. Since version 22 V8 reserves
+ * several times as much, and what a decoder may really use is up to its look at itself.
+ */
+const RESERVED = (Number.parseInt(process.versions.node, 10) > 20 ? 1_024 : 192) * MEGABYTE
 
 interface Job {
   readonly request: DecoderRequest
