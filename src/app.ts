@@ -140,8 +140,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const captcha = createCaptcha(config.client_api, `Neurite/${version}`, log.child('http'))
   const userInteractive = createUserInteractiveAuth({ userapi, limits, time, captcha })
   const watchdog = startWatchdog({ log })
-  const deps: RouteDeps = {
-    config,
+  const components: Components = {
     federationclient,
     userapi,
     mediaapi,
@@ -152,6 +151,11 @@ export async function createApp(options: AppOptions): Promise<App> {
     search,
     syncapi,
     streamClock,
+    bus,
+  }
+  const deps: RouteDeps = {
+    ...components,
+    config,
     feed,
     time,
     log: log.child('http'),
@@ -221,19 +225,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   })
 
   return {
-    components: {
-      federationclient,
-      userapi,
-      mediaapi,
-      roomserver,
-      keyserver,
-      ephemeral,
-      pushserver,
-      search,
-      syncapi,
-      streamClock,
-      bus,
-    },
+    components,
     routes,
     start: () => lifecycle.start(),
     async listen(listeners) {

@@ -50,9 +50,6 @@ export function redactEvent({ roomserver }: Parts, request: RedactionRequest): P
     await requireJoined(roomserver, roomId, user.userId)
     const event = await roomserver.event(target)
     if (event?.sender !== user.userId) refuseSuspended(user)
-    if (event !== undefined && event.roomId !== roomId) {
-      throw new MatrixError('M_INVALID_PARAM', 'There is no such event in this room')
-    }
     const draft: EventDraft = {
       roomId,
       sender: user.userId,

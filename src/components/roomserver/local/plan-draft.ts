@@ -205,10 +205,11 @@ function judgeRedaction(
 ): { target?: StoredEvent; waitsFor: EventId | undefined } {
   if (pdu.type !== 'm.room.redaction' || pdu.redacts === undefined) return { waitsFor: undefined }
   const target = facts.eventById(pdu.redacts)
-  if (target === undefined || target.roomId !== head.roomId) {
+  if (target === undefined) {
     if (!mayRedact(pdu.sender, state)) throw new MatrixError('M_NOT_FOUND', 'The event to redact is not here')
-    return { waitsFor: target === undefined ? pdu.redacts : undefined }
+    return { waitsFor: pdu.redacts }
   }
+  if (target.roomId !== head.roomId) throw new MatrixError('M_INVALID_PARAM', 'There is no such event in this room')
   if (target.type === 'm.room.create') throw new MatrixError('M_FORBIDDEN', 'm.room.create cannot be redacted')
   // Servers let anybody of the sender's server redact; which of its users may is for that server to see to.
   if (target.sender !== pdu.sender && !mayRedact(pdu.sender, state)) {
