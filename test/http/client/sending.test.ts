@@ -214,6 +214,14 @@ describe('redacting', () => {
     expect((await event(bob, roomId, target)).body.content).toEqual({})
   })
 
+  test('reaches no event of another room, whatever the power here', async () => {
+    const target = await say(alice, await createRoom(alice), 'elsewhere')
+    const here = await createRoom(alice)
+    expect(await refusal(alice.put(`/rooms/${here}/redact/${target}/1`))).toEqual([400, 'M_INVALID_PARAM'])
+    const viaSend = alice.put(`/rooms/${here}/send/m.room.redaction/2`, { redacts: target })
+    expect(await refusal(viaSend)).toEqual([400, 'M_INVALID_PARAM'])
+  })
+
   test('needs a target', async () => {
     const roomId = await publicRoom(alice)
     const send = (content: object) => refusal(alice.put(`/rooms/${roomId}/send/m.room.redaction/1`, content))
